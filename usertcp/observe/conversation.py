@@ -1,0 +1,109 @@
+"""What a ladder has to remember of one connection."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from usertcp.observe.folding import Fold
+from usertcp.observe.names import amount, socket_text
+from usertcp.observe.peer import Peer
+from usertcp.tcp.events import Opened, Retransmitted, SegmentIn, SegmentOut, TraceEvent
+from usertcp.tcp.states import State
+from usertcp.wire.tcp import ACK, FIN, SYN
+
+
+class End:
+    """One end's sequence numbers: where they start and where its FIN is; None while not known."""
+
+    __slots__ = ("fin", "fin_acked", "isn", "isn_acked", "isn_guessed")
+
+    def __init__(self) -> None:
+        self.isn: int | None = None
+        self.isn_guessed = False
+        self.fin: int | None = None
+        self.isn_acked = self.fin_acked = False
+
+    def sends(self, segment: SegmentIn | SegmentOut) -> None:
+        """Learns from a segment that this end sent."""
+        if segment.flags & SYN:
+            self.isn, self.isn_guessed = segment.seq, False
+        elif self.isn is None:
+            self._guess(segment.seq)
+        if segment.flags & FIN and self.fin is None:
+            self.fin = (segment.seq + segment.length) & 0xFFFFFFFF
+
+    def is_acknowledged(self, ack: int) -> str:
+        """A remark for the first segment that acknowledges this end's SYN or FIN, which count as one byte."""
+        if self.isn is None:
+            self._guess(ack)
+        if self.isn is not None and not self.isn_acked:
+            self.isn_acked = True
+            if ack == (self.isn + 1) & 0xFFFFFFFF and not self.isn_guessed:
+                return f"ack=1 is ISN {self.isn} + 1: a SYN counts as one byte"
+        if self.fin is not None and not self.fin_acked and ack == (self.fin + 1) & 0xFFFFFFFF:
+            self.fin_acked = True
+            fin = self.relative(self.fin)
+            return f"ack={fin + 1} is the FIN's {fin} + 1: a FIN counts as one byte"
+        return ""
+
+    def relative(self, number: int) -> int:
+        """``number`` counted from this end's initial sequence number."""
+        return (number - (self.isn or 0)) & 0xFFFFFFFF
+
+    def _guess(self, number: int) -> None:
+        # Its SYN was not seen: what comes first is taken as what follows the SYN.
+        self.isn, self.isn_guessed = (number - 1) & 0xFFFFFFFF, True
+
+
+class Conversation:
+    """One connection as far as its events have told."""
+
+    def __init__(self, event: TraceEvent) -> None:
+        opened = event if isinstance(event, Opened) else None
+        self.number = event.conn
+        self.started = self.ended = event.time
+        self.role = opened.role if opened else ""
+        self.local = socket_text(opened.local_address, opened.local_port) if opened else ""
+        self.remote = socket_text(opened.remote_address, opened.remote_port) if opened else ""
+        self.peer = Peer(self.role)
+        self.state: State | None = None
+        self.ours = End()
+        self.theirs = End()
+        self.fold = Fold()
+        self.run = 0
+        #: The states are written again on the next arrow, since the last ones are far above.
+        self.restate = False
+        self.peer_state: State | None = None
+        self.shown: Counter[str] = Counter()
+        self.again: Retransmitted | None = None
+        self.totals: Counter[str] = Counter()
+
+    def count(self, segment: SegmentIn | SegmentOut) -> None:
+        """Adds ``segment`` to the totals."""
+        if isinstance(segment, SegmentOut):
+            self.totals["out"] += segment.segments
+            self.totals["out bytes"] += segment.length
+            self.ours.sends(segment)
+        else:
+            self.totals["in"] += 1
+            self.totals["in bytes"] += segment.length
+            self.theirs.sends(segment)
+
+    def remark(self, segment: SegmentIn | SegmentOut) -> str:
+        """What is worth saying about the acknowledgment that ``segment`` carries."""
+        if not segment.flags & ACK:
+            return ""
+        return (self.theirs if isinstance(segment, SegmentOut) else self.ours).is_acknowledged(segment.ack)
+
+    def summary(self) -> str:
+        """The totals in words."""
+        totals = self.totals
+        parts = [
+            f"{(self.ended - self.started) * 1000:,.1f} ms",
+            f"sent {totals['out']:,} segments, {amount(totals['out bytes'])}",
+            f"received {totals['in']:,} segments, {amount(totals['in bytes'])}",
+        ]
+        for what in ("sent again", "out of order", "dropped"):
+            if totals[what]:
+                parts.append(f"{totals[what]:,} {what}")
+        return " · ".join(parts)

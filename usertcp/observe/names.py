@@ -1,0 +1,70 @@
+"""How addresses, flags, options and amounts are written, in ladders and in JSON alike."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv6Address
+from typing import Final
+
+from usertcp.wire.tcp import ACK, AE, CWR, ECE, FIN, PSH, RST, SYN, URG, Options
+
+_FLAGS: Final = (
+    (SYN, "SYN"),
+    (FIN, "FIN"),
+    (RST, "RST"),
+    (PSH, "PSH"),
+    (ACK, "ACK"),
+    (URG, "URG"),
+    (ECE, "ECE"),
+    (CWR, "CWR"),
+    (AE, "AE"),
+)
+
+
+def flag_names(flags: int) -> str:
+    """``"SYN,ACK"``; a segment without any flag is ``"none"``."""
+    return ",".join(name for bit, name in _FLAGS if flags & bit) or "none"
+
+
+def address_text(address: bytes) -> str:
+    """An address of 4 or 16 bytes as people write it; any other length as hex."""
+    if len(address) == 4:
+        return str(IPv4Address(address))
+    if len(address) == 16:
+        return str(IPv6Address(address))
+    return address.hex()
+
+
+def socket_text(address: bytes, port: int) -> str:
+    """``"192.0.2.1:80"`` or ``"[fd00::1]:80"``."""
+    text = address_text(address)
+    return f"[{text}]:{port}" if ":" in text else f"{text}:{port}"
+
+
+def option_names(options: Options, timestamps: bool) -> list[str]:
+    """The options of a segment, one short text each, in the order in which they are usually sent."""
+    names = []
+    if options.mss is not None:
+        names.append(f"mss {options.mss}")
+    if options.window_scale is not None:
+        names.append(f"ws {options.window_scale}")
+    if options.sack_permitted:
+        names.append("sackOK")
+    if timestamps:
+        names.append("TS")
+    if options.fast_open is not None:
+        names.append(f"TFO {options.fast_open.hex()}" if options.fast_open else "TFO request")
+    if options.user_timeout is not None:
+        names.append(f"UTO {options.user_timeout}")
+    names += [f"option {kind}" for kind, _ in options.unknown]
+    return names
+
+
+def amount(count: int) -> str:
+    """Bytes as a person reads them: ``"61.0 MB"``; exact below 10,000."""
+    if count < 10_000:
+        return f"{count:,} {'byte' if count == 1 else 'bytes'}"
+    size, unit = next(pair for pair in _UNITS if count >= pair[0])
+    return f"{count / size:.1f} {unit}"
+
+
+_UNITS: Final = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))

@@ -1,0 +1,120 @@
+"""Puts lines on a terminal, or into a file or pipe."""
+
+from __future__ import annotations
+
+import shutil
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import IO, Any, Final
+
+from rich.console import Console
+from rich.text import Text
+
+from usertcp.observe.ladder import MIN_WIDTH, Ladder
+from usertcp.observe.lines import Line, Role, plain
+from usertcp.tcp.events import TraceEvent, read
+
+_STYLES: Final = {
+    Role.PLAIN: "",
+    Role.TITLE: "bold",
+    Role.DIM: "dim",
+    Role.TIME: "dim",
+    Role.STATE: "dim",
+    Role.NEW_STATE: "bold cyan",
+    Role.RAIL: "dim",
+    Role.ARROW_IN: "blue",
+    Role.ARROW_OUT: "green",
+    Role.OPENING: "bold",
+    Role.CLOSING: "bold magenta",
+    Role.RESET: "bold red",
+    Role.DATA: "",
+    Role.NOTE: "dim",
+    Role.CAUSE: "cyan",
+    Role.WARNING: "yellow",
+    Role.ERROR: "red",
+}
+
+#: For outputs that cannot write more than ASCII; one character for one, so that columns stay.
+_ASCII: Final = str.maketrans("─╌│├┤◆◀▶…·—§", "--|||*<>:,-S")
+
+
+class Printer:
+    """Writes lines to ``file``: in colour where it is a terminal, as plain text where it is not."""
+
+    def __init__(self, file: IO[str], *, width: int | None = None) -> None:
+        """``width`` in columns; by default the terminal's, and 80 where there is none."""
+        self._file = file
+        self._colour = file.isatty()
+        if width is None:
+            width = shutil.get_terminal_size((MIN_WIDTH, 24)).columns if self._colour else MIN_WIDTH
+        self.width = max(width, MIN_WIDTH)
+        self._ascii = not _can_write(file, "◀─▶│◆")
+        self._console = Console(file=file, width=self.width, highlight=False, soft_wrap=True)
+
+    def print(self, lines: Iterable[Line]) -> None:
+        """Writes ``lines``; raises what ``file`` raises (a closed pipe)."""
+        for line in lines:
+            if self._colour:
+                self._console.print(self._text(line))
+            else:
+                self._file.write(self._encodable(plain(line)) + "\n")
+        self._file.flush()
+
+    def _text(self, line: Line) -> Text:
+        text = Text(no_wrap=True, end="")
+        for span in line:
+            text.append(self._encodable(span.text), style=_STYLES[span.role])
+        return text
+
+    def _encodable(self, text: str) -> str:
+        if not self._ascii:
+            return text
+        return text.translate(_ASCII).encode("ascii", "replace").decode("ascii")
+
+
+class LivePrinter:
+    """A sink that queues, so that nothing is formatted or written inside the core.
+
+    ``show`` gets each typed event when :meth:`pump` is called.  ``wake`` is called when an event comes and none
+    was waiting; somebody should then pump soon.  Of more than ``limit`` waiting events the oldest are thrown
+    away and counted in :attr:`lost`.
+    """
+
+    def __init__(
+        self,
+        show: Callable[[TraceEvent], None],
+        *,
+        wake: Callable[[], None] | None = None,
+        limit: int = 100_000,
+    ) -> None:
+        self._show = show
+        self._wake = wake
+        self._waiting: deque[tuple[Any, ...]] = deque(maxlen=limit)
+        self._limit = limit
+        self.lost = 0
+
+    def __call__(self, flat: tuple[Any, ...]) -> None:
+        if len(self._waiting) == self._limit:
+            self.lost += 1
+        self._waiting.append(flat)
+        if self._wake is not None and len(self._waiting) == 1:
+            self._wake()
+
+    def pump(self) -> None:
+        """Shows every waiting event."""
+        waiting = self._waiting
+        while waiting:
+            self._show(read(waiting.popleft()))
+
+
+def _can_write(file: IO[str], sample: str) -> bool:
+    try:
+        sample.encode(getattr(file, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def live_ladder(printer: Printer, *, absolute: bool = False) -> Ladder:
+    """The ladder for several connections at once, as wide as ``printer``."""
+    return Ladder(width=printer.width, absolute=absolute, numbered=True)
