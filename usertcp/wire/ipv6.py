@@ -87,7 +87,7 @@ def parse(packet: Buffer) -> Header | Malformed:
     extensions: tuple[Extension, ...] = ()
     fragment = None
     if kind in _EXTENSIONS:
-        chain = _walk(packet, kind, end)
+        chain = walk(packet, kind, end)
         if isinstance(chain, Malformed):
             return chain
         kind, offset, extensions, fragment = chain
@@ -108,15 +108,17 @@ def parse(packet: Buffer) -> Header | Malformed:
     )
 
 
-class _Chain(NamedTuple):
+class Chain(NamedTuple):
+    """Where a chain of extension headers leads: as in :class:`Header`, ``offset`` from the packet's start."""
+
     next_header: int
     offset: int
     extensions: tuple[Extension, ...]
     fragment: Fragment | None
 
 
-def _walk(packet: Buffer, kind: int, end: int) -> _Chain | Malformed:
-    """Follow the chain from the first extension header, of type ``kind``, to the upper layer."""
+def walk(packet: Buffer, kind: int, end: int) -> Chain | Malformed:
+    """Follow the chain of extension headers in ``packet[40:end]``, the first of type ``kind``."""
     offset = HEADER_LENGTH
     extensions: list[Extension] = []
     while kind in _EXTENSIONS:
@@ -133,7 +135,7 @@ def _walk(packet: Buffer, kind: int, end: int) -> _Chain | Malformed:
         if kind == FRAGMENT:
             fragment = _fragment(extension.data)
             if fragment is not None:
-                return _Chain(following, offset + length, tuple(extensions), fragment)
+                return Chain(following, offset + length, tuple(extensions), fragment)
         else:
             problem = _problem(extension, first=not extensions)
             if problem is not None:
@@ -141,7 +143,7 @@ def _walk(packet: Buffer, kind: int, end: int) -> _Chain | Malformed:
         extensions.append(extension)
         kind = following
         offset += length
-    return _Chain(kind, offset, tuple(extensions), None)
+    return Chain(kind, offset, tuple(extensions), None)
 
 
 def _fragment(data: bytes) -> Fragment | None:
