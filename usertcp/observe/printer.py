@@ -75,8 +75,8 @@ class Printer:
 class LivePrinter:
     """A sink that queues, so that nothing is formatted or written inside the core.
 
-    ``show`` gets each typed event when :meth:`pump` is called.  ``wake`` is called when an event comes and none
-    was waiting; somebody should then pump soon.  Of more than ``limit`` waiting events the oldest are thrown
+    ``show`` gets each typed event when :meth:`pump` is called.  ``wake`` is called when an event comes and
+    none was waiting; somebody should then pump soon.  Of more than ``limit`` waiting events the oldest are thrown
     away and counted in :attr:`lost`.
     """
 

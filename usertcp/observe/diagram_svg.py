@@ -1,0 +1,311 @@
+"""The state diagram as SVG: places are fixed by state, arrows and labels come from the table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import hypot
+from typing import Final, NamedTuple
+
+from usertcp.observe.diagram import Edge, action, edges
+from usertcp.observe.escape import for_html
+from usertcp.tcp.states import State
+
+Point = tuple[float, float]
+
+_S = State
+_WIDTH, _HEIGHT = 1340, 1380
+_LEFT, _MIDDLE, _RIGHT = 320, 670, 1020
+_BOX_WIDTH, _BOX_HEIGHT = 190, 64
+_RADIUS: Final = 14
+
+_PLACES: Final[dict[State, Point]] = {
+    _S.CLOSED: (_MIDDLE, 190),
+    _S.LISTEN: (_MIDDLE, 370),
+    _S.SYN_RECEIVED: (_LEFT, 530),
+    _S.SYN_SENT: (_RIGHT, 530),
+    _S.ESTABLISHED: (_MIDDLE, 690),
+    _S.FIN_WAIT_1: (_LEFT, 870),
+    _S.CLOSE_WAIT: (_RIGHT, 870),
+    _S.FIN_WAIT_2: (_LEFT, 1060),
+    _S.CLOSING: (_MIDDLE, 1060),
+    _S.LAST_ACK: (_RIGHT, 1060),
+    _S.TIME_WAIT: (_MIDDLE, 1230),
+}
+#: CLOSED is drawn a second time where connections end, as in the RFC's figure.
+_END: Final = (_RIGHT, 1230)
+
+
+class _Route(NamedTuple):
+    """The corners of an arrow, and where its label starts ("start"), ends ("end") or is centred ("middle")."""
+
+    points: tuple[Point, ...]
+    label: Point
+    anchor: str = "start"
+
+
+def _y(state: State, offset: float = 0) -> float:
+    return _PLACES[state][1] + offset
+
+
+_TOP, _BOTTOM = -_BOX_HEIGHT / 2, _BOX_HEIGHT / 2
+_LEFT_EDGE, _RIGHT_EDGE = _MIDDLE - _BOX_WIDTH / 2, _MIDDLE + _BOX_WIDTH / 2
+
+#: By source, target and whether figure 5 has the edge.
+_ROUTES: Final[dict[tuple[State, State, bool], _Route]] = {
+    (_S.CLOSED, _S.LISTEN, True): _Route(
+        ((_MIDDLE - 40, _y(_S.CLOSED, _BOTTOM)), (_MIDDLE - 40, _y(_S.LISTEN, _TOP))),
+        (_MIDDLE - 50, 275),
+        "end",
+    ),
+    (_S.LISTEN, _S.CLOSED, True): _Route(
+        ((_MIDDLE + 40, _y(_S.LISTEN, _TOP)), (_MIDDLE + 40, _y(_S.CLOSED, _BOTTOM))), (_MIDDLE + 50, 275)
+    ),
+    (_S.CLOSED, _S.SYN_SENT, True): _Route(
+        ((_RIGHT_EDGE, 175), (_RIGHT + 70, 175), (_RIGHT + 70, _y(_S.SYN_SENT, _TOP))), (790, 148)
+    ),
+    (_S.SYN_SENT, _S.CLOSED, True): _Route(
+        ((_RIGHT + 25, _y(_S.SYN_SENT, _TOP)), (_RIGHT + 25, 205), (_RIGHT_EDGE, 205)),
+        (_RIGHT + 15, 275),
+        "end",
+    ),
+    (_S.LISTEN, _S.SYN_SENT, True): _Route(
+        ((_RIGHT_EDGE, 385), (_RIGHT - 70, 385), (_RIGHT - 70, _y(_S.SYN_SENT, _TOP))), (790, 404)
+    ),
+    (_S.LISTEN, _S.SYN_SENT, False): _Route(
+        ((_RIGHT_EDGE, 355), (_RIGHT - 25, 355), (_RIGHT - 25, _y(_S.SYN_SENT, _TOP))), (790, 346)
+    ),
+    (_S.LISTEN, _S.SYN_RECEIVED, True): _Route(
+        ((_LEFT_EDGE, 385), (_LEFT + 60, 385), (_LEFT + 60, _y(_S.SYN_RECEIVED, _TOP))), (_LEFT + 80, 404)
+    ),
+    (_S.SYN_RECEIVED, _S.LISTEN, True): _Route(
+        ((_LEFT + 10, _y(_S.SYN_RECEIVED, _TOP)), (_LEFT + 10, 370), (_LEFT_EDGE, 370)), (_LEFT + 30, 361)
+    ),
+    (_S.SYN_RECEIVED, _S.LISTEN, False): _Route(
+        (
+            (_LEFT - 60, _y(_S.SYN_RECEIVED, _TOP)),
+            (_LEFT - 60, 326),
+            (_LEFT_EDGE - 40, 326),
+            (_LEFT_EDGE, 352),
+        ),
+        (_LEFT - 40, 317),
+    ),
+    (_S.SYN_SENT, _S.SYN_RECEIVED, True): _Route(
+        ((_RIGHT - _BOX_WIDTH / 2, 530), (_LEFT + _BOX_WIDTH / 2, 530)), (_MIDDLE, 520), "middle"
+    ),
+    (_S.SYN_RECEIVED, _S.ESTABLISHED, True): _Route(
+        ((_LEFT + 60, _y(_S.SYN_RECEIVED, _BOTTOM)), (_LEFT + 60, 675), (_LEFT_EDGE, 675)), (_LEFT + 80, 666)
+    ),
+    (_S.SYN_SENT, _S.ESTABLISHED, True): _Route(
+        ((_RIGHT - 60, _y(_S.SYN_SENT, _BOTTOM)), (_RIGHT - 60, 675), (_RIGHT_EDGE, 675)), (790, 648)
+    ),
+    (_S.SYN_RECEIVED, _S.FIN_WAIT_1, True): _Route(
+        ((_LEFT - 60, _y(_S.SYN_RECEIVED, _BOTTOM)), (_LEFT - 60, _y(_S.FIN_WAIT_1, _TOP))), (_LEFT - 50, 730)
+    ),
+    (_S.ESTABLISHED, _S.FIN_WAIT_1, True): _Route(
+        ((_LEFT_EDGE, 705), (_LEFT + 60, 705), (_LEFT + 60, _y(_S.FIN_WAIT_1, _TOP))), (_LEFT + 80, 724)
+    ),
+    (_S.ESTABLISHED, _S.CLOSE_WAIT, True): _Route(
+        ((_RIGHT_EDGE, 705), (_RIGHT - 60, 705), (_RIGHT - 60, _y(_S.CLOSE_WAIT, _TOP))), (790, 724)
+    ),
+    (_S.FIN_WAIT_1, _S.FIN_WAIT_2, True): _Route(
+        ((_LEFT, _y(_S.FIN_WAIT_1, _BOTTOM)), (_LEFT, _y(_S.FIN_WAIT_2, _TOP))), (_LEFT + 12, 970)
+    ),
+    (_S.FIN_WAIT_1, _S.CLOSING, True): _Route(
+        ((_LEFT + _BOX_WIDTH / 2, 870), (_MIDDLE, 870), (_MIDDLE, _y(_S.CLOSING, _TOP))), (_LEFT + 120, 843)
+    ),
+    (_S.CLOSE_WAIT, _S.LAST_ACK, True): _Route(
+        ((_RIGHT, _y(_S.CLOSE_WAIT, _BOTTOM)), (_RIGHT, _y(_S.LAST_ACK, _TOP))), (_RIGHT + 12, 960)
+    ),
+    (_S.FIN_WAIT_2, _S.TIME_WAIT, True): _Route(
+        ((_LEFT, _y(_S.FIN_WAIT_2, _BOTTOM)), (_LEFT, 1230), (_LEFT_EDGE, 1230)), (_LEFT + 30, 1203)
+    ),
+    (_S.CLOSING, _S.TIME_WAIT, True): _Route(
+        ((_MIDDLE, _y(_S.CLOSING, _BOTTOM)), (_MIDDLE, _y(_S.TIME_WAIT, _TOP))), (_MIDDLE + 12, 1150)
+    ),
+    (_S.LAST_ACK, _S.CLOSED, True): _Route(
+        ((_RIGHT, _y(_S.LAST_ACK, _BOTTOM)), (_RIGHT, 1230 + _TOP)), (_RIGHT + 12, 1150)
+    ),
+    (_S.TIME_WAIT, _S.CLOSED, True): _Route(
+        ((_RIGHT_EDGE, 1230), (_RIGHT - _BOX_WIDTH / 2, 1230)), (845, 1203), "middle"
+    ),
+}
+
+#: The side on which a state's short way to CLOSED leaves, for the transitions that figure 5 leaves out.
+_ESCAPES: Final[dict[State, str]] = {
+    _S.LISTEN: "down",
+    _S.SYN_RECEIVED: "left",
+    _S.SYN_SENT: "right",
+    _S.ESTABLISHED: "down",
+    _S.FIN_WAIT_1: "left",
+    _S.FIN_WAIT_2: "left",
+    _S.CLOSE_WAIT: "right",
+    _S.CLOSING: "down-right",
+    _S.LAST_ACK: "right",
+    _S.TIME_WAIT: "down",
+}
+
+_PHASES: Final = {
+    "closed": (_S.CLOSED,),
+    "opening": (_S.LISTEN, _S.SYN_SENT, _S.SYN_RECEIVED),
+    "open": (_S.ESTABLISHED,),
+    "first": (_S.FIN_WAIT_1, _S.FIN_WAIT_2, _S.CLOSING, _S.TIME_WAIT),
+    "second": (_S.CLOSE_WAIT, _S.LAST_ACK),
+}
+_PHASE_OF: Final = {state: phase for phase, states in _PHASES.items() for state in states}
+
+_STYLE: Final = """
+  svg { background: #fff }
+  text { font-family: "Helvetica Neue", Helvetica, Arial, "Liberation Sans", sans-serif; fill: #1b2733 }
+  .title { font-size: 30px; font-weight: 700 }
+  .sub { font-size: 16px; fill: #5b6875 }
+  .area { fill-opacity: .45; stroke: none }
+  .area-name { font-size: 14px; font-weight: 700; letter-spacing: .08em; fill: #7b8794 }
+  .box rect { stroke-width: 2 }
+  .box text { font-size: 18px; font-weight: 700; text-anchor: middle }
+  .closed rect { fill: #eceff2; stroke: #5b6875 }
+  .opening rect { fill: #dcebfb; stroke: #2169b3 }
+  .open rect { fill: #d8f1df; stroke: #1d8348 }
+  .first rect { fill: #fdebd3; stroke: #c46a0a }
+  .second rect { fill: #f0e1f7; stroke: #7d3c98 }
+  .edge { fill: none; stroke: #33414e; stroke-width: 2; marker-end: url(#head) }
+  .extra { fill: none; stroke: #a0453a; stroke-width: 1.6; stroke-dasharray: 6 5; marker-end: url(#head-extra) }
+  .event { font-size: 15px; font-weight: 600 }
+  .action { font-size: 14px; fill: #5b6875; font-style: italic }
+  .extra-event { font-size: 13px; fill: #a0453a }
+  .pill rect { fill: #fff; stroke: #a0453a; stroke-width: 1.4; stroke-dasharray: 5 4 }
+  .pill text { font-size: 12px; font-weight: 700; text-anchor: middle; fill: #a0453a }
+  .halo { paint-order: stroke; stroke: #fff; stroke-width: 4px; stroke-linejoin: round; stroke-opacity: .85 }
+"""
+
+
+def to_svg() -> str:
+    """The diagram as an SVG document of its own."""
+    return "\n".join(_document()) + "\n"
+
+
+def _document() -> Iterator[str]:
+    yield (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
+        f'width="{_WIDTH}" height="{_HEIGHT}" role="img" aria-labelledby="name">'
+    )
+    yield '<title id="name">The states of a TCP connection (RFC 9293, figure 5)</title>'
+    yield f"<style>{_STYLE}</style>"
+    yield "<defs>"
+    yield _marker("head", "#33414e")
+    yield _marker("head-extra", "#a0453a")
+    yield "</defs>"
+    yield f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>'
+    yield '<text class="title" x="40" y="58">The states of a TCP connection</text>'
+    yield '<text class="sub" x="40" y="86">RFC 9293, figure 5, and the transitions that the figure leaves out</text>'
+    yield from _legend()
+    yield from _areas()
+    for edge in edges():
+        yield from _edge(edge)
+    for state, place in _PLACES.items():
+        yield _box(state, place)
+    yield _box(State.CLOSED, _END)
+    yield "</svg>"
+
+
+def _marker(name: str, colour: str) -> str:
+    return (
+        f'<marker id="{name}" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="9" markerHeight="9" '
+        f'markerUnits="userSpaceOnUse" orient="auto"><path d="M0 0L10 5L0 10z" fill="{colour}"/></marker>'
+    )
+
+
+def _legend() -> Iterator[str]:
+    yield '<path class="edge" d="M40 122H96"/>'
+    yield '<text class="event" x="108" y="119">event</text>'
+    yield '<text class="action" x="108" y="137">action, as in figure 5</text>'
+    yield '<path class="extra" d="M40 168H96"/>'
+    yield '<text class="extra-event" x="108" y="165">not in the figure:</text>'
+    yield '<text class="extra-event" x="108" y="181">errors, timeouts, ABORT</text>'
+
+
+def _areas() -> Iterator[str]:
+    for x, y, width, height, colour, name in (
+        (40, 815, 755, 480, "#fef4e6", "WE CLOSE FIRST"),
+        (815, 815, 485, 310, "#f8effb", "THE PEER CLOSES FIRST"),
+    ):
+        yield f'<rect class="area" x="{x}" y="{y}" width="{width}" height="{height}" rx="18" fill="{colour}"/>'
+        yield f'<text class="area-name" x="{x + 18}" y="{y + height - 14}">{name}</text>'
+
+
+def _box(state: State, place: Point) -> str:
+    x, y = place
+    return (
+        f'<g class="box {_PHASE_OF[state]}"><rect x="{x - _BOX_WIDTH / 2:g}" y="{y - _BOX_HEIGHT / 2:g}" '
+        f'width="{_BOX_WIDTH}" height="{_BOX_HEIGHT}" rx="12"/>'
+        f'<text x="{x:g}" y="{y + 6:g}">{for_html(state.value)}</text></g>'
+    )
+
+
+def _edge(edge: Edge) -> Iterator[str]:
+    if not edge.in_figure and edge.target is State.CLOSED:
+        yield from _escape(edge)
+        return
+    route = _ROUTES[edge.source, edge.target, edge.in_figure]
+    yield f'<path class="{"edge" if edge.in_figure else "extra"}" d="{_path(route.points)}"/>'
+    yield from _label(edge, route)
+
+
+def _label(edge: Edge, route: _Route) -> Iterator[str]:
+    x, y = route.label
+    for event in edge.events:
+        kind = "event" if edge.in_figure else "extra-event"
+        yield _text(kind, x, y, route.anchor, event.value)
+        y += 18
+        done = action(edge.source, event)
+        if done:
+            yield _text("action", x, y, route.anchor, done)
+            y += 18
+
+
+def _text(kind: str, x: float, y: float, anchor: str, text: str) -> str:
+    return f'<text class="{kind} halo" x="{x:g}" y="{y:g}" text-anchor="{anchor}">{for_html(text)}</text>'
+
+
+def _escape(edge: Edge) -> Iterator[str]:
+    """A short arrow to a small CLOSED beside the state: ten long ones would bury the figure."""
+    x, y = _PLACES[edge.source]
+    side = _ESCAPES[edge.source]
+    names = [event.value for event in edge.events]
+    if side in ("left", "right"):
+        sign = -1 if side == "left" else 1
+        start, end = x + sign * _BOX_WIDTH / 2, x + sign * (_BOX_WIDTH / 2 + 50)
+        pill = (end + sign * 34, y)
+        points: tuple[Point, ...] = ((start, y), (end, y))
+        anchor = "end" if side == "left" else "start"
+        text_x, text_y = end + sign * 74, y + 5 - 8 * (len(names) - 1)
+    else:
+        offset = 60 if side == "down-right" else 0
+        start, end = y + _BOX_HEIGHT / 2, y + _BOX_HEIGHT / 2 + 34
+        pill = (x + offset, end + 12)
+        points = ((x + offset, start), (x + offset, end))
+        anchor, text_x, text_y = "start", x + offset + 42, end + 16 - 8 * (len(names) - 1)
+    yield f'<path class="extra" d="{_path(points)}"/>'
+    yield (
+        f'<g class="pill"><rect x="{pill[0] - 33:g}" y="{pill[1] - 12:g}" width="66" height="24" rx="12"/>'
+        f'<text x="{pill[0]:g}" y="{pill[1] + 4:g}">{State.CLOSED}</text></g>'
+    )
+    for index, name in enumerate(names):
+        yield _text("extra-event", text_x, text_y + 16 * index, anchor, name)
+
+
+def _path(points: tuple[Point, ...]) -> str:
+    """Straight lines with rounded corners."""
+    parts = [f"M{points[0][0]:g} {points[0][1]:g}"]
+    for before, corner, after in zip(points, points[1:], points[2:], strict=False):
+        (ax, ay), (bx, by) = _towards(corner, before), _towards(corner, after)
+        parts.append(f"L{ax:g} {ay:g}Q{corner[0]:g} {corner[1]:g} {bx:g} {by:g}")
+    parts.append(f"L{points[-1][0]:g} {points[-1][1]:g}")
+    return "".join(parts)
+
+
+def _towards(start: Point, end: Point) -> Point:
+    """The point at the corner's radius from ``start`` on the way to ``end``."""
+    (x, y), (to_x, to_y) = start, end
+    length = hypot(to_x - x, to_y - y)
+    share = min(_RADIUS, length / 2) / length
+    return round(x + (to_x - x) * share, 1), round(y + (to_y - y) * share, 1)
