@@ -16,7 +16,7 @@ import pytun
 import trio
 
 from usertcp.runtime.device import DeviceGone
-from usertcp.runtime.errors import SetupError
+from usertcp.runtime.errors import SetupError, as_root
 from usertcp.stack.segmentation import segment_packet
 from usertcp.wire import virtio
 from usertcp.wire.buffer import Buffer
@@ -228,7 +228,8 @@ def _attach(name: str, flags: int) -> pytun.TunTapDevice:
 
 def _explain(error: OSError, name: str, node: str) -> SetupError:
     """Say which of the ways in which opening a TUN fails this is, and what to do about it."""
-    with_sudo = 'run it as: sudo "$(command -v usertcp)" ..., or without root: usertcp try -- COMMAND'
+    with_sudo = as_root()
+    rootless = "or, without root: usertcp try -- COMMAND"
     match error.errno:
         case errno.ENOENT | errno.ENODEV | errno.ENXIO:
             return SetupError(
@@ -237,10 +238,10 @@ def _explain(error: OSError, name: str, node: str) -> SetupError:
             )
         case errno.EACCES:
             return SetupError(
-                f"no permission to open {node}: {with_sudo} (for which first: sudo chmod 0666 {node})"
+                f"no permission to open {node}: {with_sudo}, {rootless}, after: sudo chmod 0666 {node}"
             )
         case errno.EPERM:
-            return SetupError(f"no permission to use the TUN {name}: {with_sudo}")
+            return SetupError(f"no permission to make the TUN {name}: {with_sudo}, {rootless}")
         case errno.EBUSY:
             return SetupError(
                 f"the TUN {name} is in use by another process: "
