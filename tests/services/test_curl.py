@@ -53,7 +53,7 @@ async def test_curl_keeps_the_connection_alive() -> None:
         ports = await curl("-w", "%{local_port} ", *["-o", "/dev/null", f"{url}/stats"] * 3)
         again = await curl("-d", "x", f"{url}/sink", "--next", "-sS", f"{url}/connection")
     assert len(set(ports.split())) == 1
-    assert b'"remote"' in again
+    assert b'"remote_address"' in again
 
 
 async def test_curl_gets_the_answer_to_a_refused_upload(tmp_path: Path) -> None:

@@ -306,8 +306,10 @@ async def test_connection_describes_the_very_connection() -> None:
     @dataclass(frozen=True)
     class Status:
         state: State = State.ESTABLISHED
-        local: tuple[str, int] = ("192.0.2.2", 80)
-        remote: tuple[str, int] = ("fd00:9293::1", 5)
+        local_address: bytes = b"\xc0\x00\x02\x02"
+        local_port: int = 80
+        remote_address: bytes = b"\xfd" + bytes(14) + b"\x01"
+        remote_port: int = 5
         srtt: float | None = float("inf")
 
     class Ours(Wrapped):
@@ -321,11 +323,13 @@ async def test_connection_describes_the_very_connection() -> None:
     [reply, text] = replies(await read_all(client), b"GET", b"GET")
     assert json.loads(reply.body) == {
         "state": "ESTABLISHED",
-        "local": ["192.0.2.2", 80],
-        "remote": ["fd00:9293::1", 5],
+        "local_address": "192.0.2.2",
+        "local_port": 80,
+        "remote_address": "fd00::1",
+        "remote_port": 5,
         "srtt": None,
     }
-    assert b"the TCP connection from [fd00:9293::1]:5 to 192.0.2.2:80, now ESTABLISHED," in text.body
+    assert b"the TCP connection from [fd00::1]:5 to 192.0.2.2:80, now ESTABLISHED," in text.body
 
 
 async def test_stats() -> None:

@@ -31,8 +31,15 @@ def describe(stream: HalfCloseableStream) -> dict[str, Json]:
         return dict(status) if isinstance(status, Mapping) else {"status": status}
     if isinstance(stream, trio.SocketStream):
         with suppress(OSError):  # ENOTCONN: the peer has reset the connection meanwhile
-            local, remote = stream.socket.getsockname(), stream.socket.getpeername()
-            return {"local": _endpoint(local), "remote": _endpoint(remote)}
+            return _addresses("local", stream.socket.getsockname()) | _addresses(
+                "remote", stream.socket.getpeername()
+            )
+    return {}
+
+
+def _addresses(side: str, name: object) -> dict[str, Json]:
+    if isinstance(name, tuple) and len(name) >= 2:  # IPv4 and IPv6; a Unix socket's is text
+        return {f"{side}_address": str(name[0]), f"{side}_port": int(name[1])}
     return {}
 
 
@@ -57,12 +64,6 @@ def to_json(value: object) -> Json:
     return str(value)
 
 
-def endpoint(address: str, port: int) -> str:
+def endpoint(address: Json, port: Json) -> str:
     """``address`` and ``port`` as a person writes them: 192.0.2.2:80, [fd00:9293::2]:80."""
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
-
-
-def _endpoint(name: object) -> str:
-    if isinstance(name, tuple) and len(name) >= 2:
-        return endpoint(str(name[0]), int(name[1]))
-    return str(name)
+    return f"[{address}]:{port}" if ":" in str(address) else f"{address}:{port}"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Final
 
-from usertcp.services.description import Json
+from usertcp.services.description import Json, endpoint
 
 #: Nothing may be loaded or run, whatever the page turns out to hold.
 HTML_HEADERS: Final = (
@@ -41,18 +41,14 @@ def text_page(connection: Mapping[str, Json]) -> str:
 def sentence(connection: Mapping[str, Json]) -> str:
     """Which connection this is, in one sentence."""
     who = "a TCP connection"
-    if {"local", "remote"} <= connection.keys():
-        who = f"the TCP connection from {_place(connection['remote'])} to {_place(connection['local'])}"
+    if "local_address" in connection:
+        local, remote = (
+            endpoint(connection[f"{side}_address"], connection[f"{side}_port"]) for side in ("local", "remote")
+        )
+        who = f"the TCP connection from {remote} to {local}"
     if "state" not in connection:
         return f"{who} carries this answer."
     return f"{who}, now {connection['state']}, is run by Python in user space."
-
-
-def _place(value: Json) -> str:
-    if isinstance(value, (list, tuple)) and len(value) == 2:
-        address, port = value
-        return f"[{address}]:{port}" if ":" in str(address) else f"{address}:{port}"
-    return str(value)
 
 
 def html_page(connection: Mapping[str, Json], request: str, user_agent: str) -> str:
@@ -79,6 +75,4 @@ def _capital(text: str) -> str:
 def _cell(value: Json) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_cell(item)}" for name, item in value.items())
-    if isinstance(value, (list, tuple)):
-        return _place(value)
     return "-" if value is None else str(value)
