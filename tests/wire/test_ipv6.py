@@ -137,6 +137,14 @@ def test_behind_a_fragment_header_nothing_is_parsed() -> None:
     assert (parsed.next_header, parsed.fragment, parsed.payload_offset) == (60, fragment, 48)
 
 
+def test_walking_on_behind_a_fragment_header() -> None:
+    padding = b"\6\0" + PADDING
+    assert ipv6.walk(b"data", 6, 4, 0) == ipv6.Chain(6, 0, (), None)
+    assert ipv6.walk(padding + b"data", 60, 12, 0) == ipv6.Chain(6, 8, (Extension(60, PADDING),), None)
+    assert ipv6.walk(padding, ipv6.HOP_BY_HOP, 8, 0) is Malformed.IPV6_EXTENSION_ORDER
+    assert ipv6.walk(padding, 60, 7, 0) is Malformed.IPV6_EXTENSION_TRUNCATED
+
+
 def test_atomic_fragment_is_whole() -> None:
     parsed = ipv6.parse(ipv6.emit(SIMPLE._replace(fragment=Fragment(0, False, 7)), 0))
     assert isinstance(parsed, ipv6.Header)

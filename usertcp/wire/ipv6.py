@@ -109,7 +109,7 @@ def parse(packet: Buffer) -> Header | Malformed:
 
 
 class Chain(NamedTuple):
-    """Where a chain of extension headers leads: as in :class:`Header`, ``offset`` from the packet's start."""
+    """Where a chain of extension headers leads, as in :class:`Header`; ``offset`` is in the buffer walked."""
 
     next_header: int
     offset: int
@@ -117,9 +117,13 @@ class Chain(NamedTuple):
     fragment: Fragment | None
 
 
-def walk(packet: Buffer, kind: int, end: int) -> Chain | Malformed:
-    """Follow the chain of extension headers in ``packet[40:end]``, the first of type ``kind``."""
-    offset = HEADER_LENGTH
+def walk(packet: Buffer, kind: int, end: int, start: int = HEADER_LENGTH) -> Chain | Malformed:
+    """Follow the chain of extension headers in ``packet[start:end]``, the first of type ``kind``.
+
+    ``start=0`` walks on in what was put together from fragments, which begins behind the fragment header;
+    a chain that leads to one more fragment is then for the caller to refuse.
+    """
+    offset = start
     extensions: list[Extension] = []
     while kind in _EXTENSIONS:
         if len(extensions) == MAX_EXTENSIONS:
@@ -137,7 +141,7 @@ def walk(packet: Buffer, kind: int, end: int) -> Chain | Malformed:
             if fragment is not None:
                 return Chain(following, offset + length, tuple(extensions), fragment)
         else:
-            problem = _problem(extension, first=not extensions)
+            problem = _problem(extension, first=offset == HEADER_LENGTH == start)
             if problem is not None:
                 return problem
         extensions.append(extension)

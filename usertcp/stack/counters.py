@@ -1,0 +1,103 @@
+"""What a host counts, every name with its meaning.
+
+A name is made here or nowhere: :meth:`Counters.count` raises on any other, so a typing mistake is found
+by the first test that comes along, and ``GET /stats`` and the documentation can explain each number.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from usertcp.wire.malformed import Malformed
+
+_FRAGMENTS: Final = {
+    "fragment-timeout": "datagrams given up because fragments were missing for too long (RFC 8200 §4.5)",
+    "fragment-overlap": "datagrams given up because two fragments overlap (RFC 5722)",
+    "fragment-contradictory-end": "datagrams given up because fragments disagree about where they end",
+    "fragment-of-given-up": "fragments of a datagram that was given up before",
+    "fragment-duplicate": "fragments received twice, and ignored",
+    "fragment-empty": "fragments without a payload",
+    "fragment-length": "fragments but the last whose length is no multiple of 8 bytes",
+    "fragment-too-big": "fragments that reach past the largest datagram",
+    "fragment-evicted": "datagrams given up, oldest first, to stay within the memory for reassembly",
+    "fragments-received": "fragments of any kind",
+    "datagrams-reassembled": "datagrams put together from fragments",
+}
+
+_TCP: Final = {
+    "ack-of-unsent": "segments that acknowledge what was never sent",
+    "ack-too-old": "segments whose acknowledgment is older than any window we offered (RFC 5961 §5)",
+    "ack-unacceptable": "segments that acknowledge the wrong thing during the handshake",
+    "challenge-acks": "challenge ACKs sent (RFC 5961)",
+    "challenge-acks-held-back": "challenge ACKs not sent because of their rate limit (RFC 5961 §7)",
+    "data-after-close": "data that arrived after the application had gone",
+    "icmp-not-outstanding": "ICMP errors that quote no sequence number in flight (RFC 5927 §4.1)",
+    "no-ack": "segments without ACK where there must be one",
+    "no-syn": "segments without SYN or RST during the handshake",
+    "old-duplicate": "segments with nothing new",
+    "out-of-order": "segments kept behind a gap",
+    "outside-window": "segments outside the receive window",
+    "paws": "segments with an old timestamp (RFC 7323 §5)",
+    "r1-reached": "connections that passed the R1 threshold of retransmissions",
+    "reset-not-exact": "RSTs in the window, but not at RCV.NXT (RFC 5961 §3)",
+    "reset-outside-window": "RSTs outside the receive window",
+    "reset-without-ack": "RSTs without ACK in answer to a SYN",
+    "resets-sent": "RSTs sent",
+    "retransmission-timeouts": "retransmission timers that expired",
+    "retransmissions": "segments sent again",
+    "text-beyond-window": "segments cut off at the end of the receive window",
+    "timed-out": "connections given up after the R2 threshold of retransmissions",
+    "tiny-mss-raised": "peers whose announced MSS was too small to be believed",
+    "too-many-gaps": "segments not kept because there were too many gaps",
+    "window-closed": "segments that arrived while the receive window was closed",
+    "window-probes": "probes of a closed window sent",
+}
+
+_HOST: Final = {
+    "backlog-full": "SYNs not answered because the listener's backlog was full",
+    "connections-established": "connections that reached ESTABLISHED",
+    "connections-opened": "connections opened, actively or passively",
+    "echo-replies": "pings answered",
+    "icmp-errors-received": "ICMP errors that quote a segment of one of our connections",
+    "icmp-held-back": "ICMP messages not sent because of their rate limit (RFC 4443 §2.4(f))",
+    "icmp-ignored": "ICMP messages that a TCP host has nothing to do with",
+    "icmp-no-connection": "ICMP errors that quote a segment of no connection",
+    "icmp-too-long": "ICMP messages not sent because they do not fit the MTU",
+    "no-connection": "segments for no connection and no listener",
+    "not-our-address": "packets to somebody else",
+    "port-zero": "segments from or to port 0",
+    "resets-held-back": "RSTs not sent because of their rate limit",
+    "source-is-us": "packets that claim to come from our own address (LAND)",
+    "source-not-a-host": "packets from broadcast, multicast, loopback or unspecified addresses",
+    "udp-port-closed": "UDP datagrams, for which no port is open here",
+    "unknown-protocol": "packets of a protocol that is neither TCP, UDP nor ICMP",
+    "unreachables-sent": "ICMP unreachable and parameter problem messages sent",
+}
+
+#: Every name and its meaning in one line.
+NAMES: Final[dict[str, str]] = {
+    **{reason.value: reason.meaning for reason in Malformed},
+    **_FRAGMENTS,
+    **_TCP,
+    **_HOST,
+}
+
+
+class Counters:
+    """One host's counters, all starting at 0."""
+
+    __slots__ = ("_counts",)
+
+    def __init__(self) -> None:
+        self._counts = dict.fromkeys(NAMES, 0)
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Raises KeyError for a name that is not in :data:`NAMES`."""
+        self._counts[name] += by
+
+    def __getitem__(self, name: str) -> int:
+        return self._counts[name]
+
+    def snapshot(self) -> dict[str, int]:
+        """A copy of all counters, the zeros included."""
+        return self._counts.copy()
