@@ -196,4 +196,5 @@ TYPES: Final[tuple[type[TraceEvent], ...]] = (
 
 def read(flat: tuple[Any, ...]) -> TraceEvent:
     """The typed form of a flat event."""
-    return TYPES[flat[0]]._make(flat[1:])
+    event: TraceEvent = TYPES[flat[0]]._make(flat[1:])
+    return event

@@ -56,6 +56,7 @@ class Event(Enum):
     RCV_RST = "rcv RST"
     RCV_RST_PASSIVE = "rcv RST (opened passively)"
     DATA_AFTER_CLOSE = "rcv data nobody will read"
+    RCV_NEW_SYN = "rcv SYN of a new connection"
     ICMP_HARD_ERROR = "ICMP unreachable"
     # Timeouts (§3.10.8)
     USER_TIMEOUT = "user timeout"
@@ -340,6 +341,16 @@ _never(
     _others(_S.FIN_WAIT_2),
     "before our FIN is acknowledged the data is not accepted but left to the peer; after the peer's FIN there is none",
 )
+
+# -- A new connection between the same sockets ---------------------------------------------------------
+_moves(
+    _E.RCV_NEW_SYN,
+    _S.TIME_WAIT,
+    _S.CLOSED,
+    "3.10.7.4",
+    "a SYN beyond all numbers of the old connection: it makes room for the new one (MAY-2)",
+)
+_never(_E.RCV_NEW_SYN, _others(_S.TIME_WAIT), "only TIME-WAIT gives way to a new connection")
 
 # -- ICMP (§3.9.2.2) -----------------------------------------------------------------------------------
 _all_move(

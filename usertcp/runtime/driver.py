@@ -1,0 +1,122 @@
+"""The loop that drives a host: reads packets, runs timers, writes what comes out, wakes applications.
+
+One task reads and drives.  An application's call goes into the host from the application's own task and
+ends with :meth:`Driver.settle`, so that what it sends leaves at once and not after a detour through the
+loop.  Everything that touches the host is synchronous and protected from KeyboardInterrupt: a Ctrl-C never
+lands inside the core.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from usertcp.runtime.device import DeviceGone, PacketDevice
+from usertcp.stack.host import Host
+
+if TYPE_CHECKING:
+    from usertcp.runtime.stream import TcpStream
+
+#: Packets taken in before the host answers them: bounded, so that one bulk flow cannot starve the rest.
+BATCH: Final = 64
+
+
+class Driver:
+    """Drives ``host`` over ``device``."""
+
+    def __init__(self, host: Host, device: PacketDevice) -> None:
+        self.host = host
+        self.device = device
+        #: Why the loop ended, when it was not asked to.
+        self.failure: BaseException | None = None
+        self._stop = trio.CancelScope()
+        self._sleep = trio.CancelScope()
+        self._clogged = trio.Event()
+        self._is_clogged = False
+        self._changes = trio.lowlevel.ParkingLot()
+
+    @trio.lowlevel.enable_ki_protection
+    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Drive until :meth:`stop`.  Not ended by a cancellation from outside: the end of a connection
+        needs the loop too.  Raises DeviceGone when the device is taken away."""
+        self._stop.shield = True
+        try:
+            with self._stop:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._unclog)
+                    task_status.started()
+                    await self._drive()
+        except* DeviceGone as gone:
+            self.failure = gone
+            raise
+
+    def stop(self) -> None:
+        """End :meth:`run`."""
+        self._stop.cancel()
+
+    async def _drive(self) -> None:
+        host, device = self.host, self.device
+        while True:
+            with trio.CancelScope(deadline=host.deadline()) as self._sleep:
+                await device.wait_readable()
+            now = trio.current_time()
+            for _ in range(BATCH):
+                packet = device.receive()
+                if packet is None:
+                    break
+                host.packet_arrives(packet, now)
+            if host.deadline() <= now:
+                host.run_timers(now)
+            self.settle(now)
+
+    @trio.lowlevel.enable_ki_protection
+    def settle(self, now: float) -> None:
+        """Let the host put out what it may, write it, and wake who waits.  Ends every way into the host."""
+        host = self.host
+        host.flush(now)
+        if host.outbox and not self._is_clogged:
+            self._write()
+        if host.woken:
+            self._changes.unpark_all()
+            woken, host.woken = host.woken, []
+            for connection in woken:
+                stream: TcpStream | None = connection.user
+                bits, connection.pending = connection.pending, 0
+                if stream is not None:
+                    stream.woken(bits)
+        if host.woken_listeners:
+            listeners, host.woken_listeners = host.woken_listeners, []
+            for listener in listeners:
+                listener.pending = False
+                if listener.user is not None:
+                    listener.user.woken()
+        deadline = host.deadline()
+        if deadline < self._sleep.deadline:
+            self._sleep.deadline = deadline
+
+    async def wait_for_change(self) -> None:
+        """Wait until a connection has something to tell its application."""
+        await self._changes.park()
+
+    def _write(self) -> None:
+        outbox, send = self.host.outbox, self.device.send
+        try:
+            while outbox:
+                if not send(outbox[0]):
+                    self._is_clogged = True
+                    self._clogged.set()
+                    return
+                outbox.popleft()
+        except DeviceGone:
+            # The loop finds it out too, and tells; nothing more can leave.
+            outbox.clear()
+
+    async def _unclog(self) -> None:
+        """Where the device is full, go on when it is not."""
+        while True:
+            await self._clogged.wait()
+            await self.device.wait_writable()
+            self._clogged = trio.Event()
+            self._is_clogged = False
+            self._write()

@@ -1,0 +1,170 @@
+"""A host of ours on a TUN, or on any other packet device, for a trio program."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from ipaddress import ip_address
+from secrets import token_bytes
+from typing import Final
+
+import trio
+
+from usertcp.runtime import interface
+from usertcp.runtime.device import PacketDevice
+from usertcp.runtime.driver import Driver
+from usertcp.runtime.listener import TcpListener
+from usertcp.runtime.stream import TcpStream
+from usertcp.runtime.tun import Tun
+from usertcp.stack.host import Host, HostConfig
+from usertcp.tcp.events import Sink
+from usertcp.tcp.states import State
+
+DEFAULT_ADDRESSES: Final = ("192.0.2.2/24", "fd00:9293::2/64")
+DEFAULT_TUN: Final = "usertcp0"
+DEFAULT_MTU: Final = 1500
+#: How long connections get to end by themselves when the stack stops, in seconds.
+DEFAULT_GRACE: Final = 2.0
+DEFAULT_BACKLOG: Final = 1024
+
+
+class Stack:
+    """A running host.  Made by :func:`open_stack`."""
+
+    def __init__(self, host: Host, device: PacketDevice, driver: Driver, warnings: Sequence[str]) -> None:
+        #: The sans-IO host.
+        self.host = host
+        #: What carries the packets.
+        self.device = device
+        #: What could not be had and was done without, a sentence each.
+        self.warnings = tuple(warnings)
+        self._driver = driver
+        self._listeners: list[TcpListener] = []
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The host's addresses."""
+        return tuple(str(ip_address(address)) for address in self.host.addresses)
+
+    async def open_listener(
+        self, port: int, *, address: str | None = None, backlog: int = DEFAULT_BACKLOG
+    ) -> TcpListener:
+        """Listen on ``port`` (1..65535) of ``address``, or of all the host's addresses.
+
+        ``backlog`` bounds connections that are half-open or not accepted yet.  Raises
+        :class:`~usertcp.stack.errors.AddressInUse`, :class:`~usertcp.stack.errors.NotOurAddress`,
+        ValueError.
+        """
+        if not 1 <= port <= 65535:
+            raise ValueError(f"port {port} is not in 1..65535")
+        await trio.lowlevel.checkpoint()
+        raw = None if address is None else ip_address(address).packed
+        listener = TcpListener(self.host.listen(port, address=raw, backlog=backlog), self._driver)
+        self._listeners.append(listener)
+        return listener
+
+    async def open_stream(self, host: str, port: int) -> TcpStream:
+        """Connect to a numeric address; returns when the handshake is done.
+
+        Raises :class:`~usertcp.tcp.errors.ConnectionRefused` and the like, and
+        :class:`~usertcp.stack.errors.NotOurAddress` where this host has no address of that family.
+        """
+        if not 1 <= port <= 65535:
+            raise ValueError(f"port {port} is not in 1..65535")
+        remote = ip_address(host).packed
+        await trio.lowlevel.checkpoint()
+        now = trio.current_time()
+        stream = TcpStream(self.host.connect(remote, port, now), self._driver)
+        self._driver.settle(now)
+        await stream.wait_established()
+        return stream
+
+    def stats(self) -> dict[str, int]:
+        """All counters: the host's, and the device's under ``device-…``."""
+        counters = dict(self.host.stats.snapshot())
+        counters.update({f"device-{name}": value for name, value in self.device.counters().items()})
+        return counters
+
+    @property
+    def open_connections(self) -> int:
+        """Connections that have not ended, TIME-WAIT excepted."""
+        return sum(1 for tcb in self.host.connections.values() if tcb.state is not State.TIME_WAIT)
+
+    @trio.lowlevel.enable_ki_protection
+    async def shut_down(self, grace: float) -> None:
+        """Stop accepting, FIN every connection, wait up to ``grace`` seconds, then RST what is left."""
+        for listener in self._listeners:
+            listener.close()
+        now = trio.current_time()
+        for tcb in list(self.host.connections.values()):
+            tcb.release(now)
+        self._driver.settle(now)
+        with trio.CancelScope(shield=True), trio.move_on_after(grace):
+            await self.wait_connections_ended()
+        now = trio.current_time()
+        for tcb in list(self.host.connections.values()):
+            if tcb.state is not State.TIME_WAIT:
+                tcb.abort(now)
+        self._driver.settle(now)
+
+    async def wait_connections_ended(self) -> None:
+        """Wait until all connections have ended, TIME-WAIT excepted."""
+        while self.open_connections:
+            await self._driver.wait_for_change()
+
+
+@asynccontextmanager
+async def open_stack(
+    device: PacketDevice | None = None,
+    *,
+    addresses: Sequence[str] = DEFAULT_ADDRESSES,
+    tun: str = DEFAULT_TUN,
+    mtu: int = DEFAULT_MTU,
+    offload: bool = True,
+    trace: Sink | None = None,
+    grace: float = DEFAULT_GRACE,
+    config: HostConfig | None = None,
+) -> AsyncIterator[Stack]:
+    """Run a host as long as the ``async with`` block lasts.
+
+    ``addresses`` are the host's own, with their prefix lengths.  Without ``device`` a TUN named ``tun`` is
+    made and the kernel's side of it configured: its address is the first other one of each prefix.  ``mtu``
+    is in bytes; ``offload`` asks the TUN for super-segments and partial checksums.  ``trace`` receives the
+    trace events (:mod:`usertcp.tcp.events`).
+
+    At the end: no more connections are accepted, every connection is closed with a FIN, and what has not
+    ended after ``grace`` seconds is reset.  The device is closed, a TUN of our making is gone.
+
+    Raises :class:`~usertcp.runtime.errors.SetupError` where the TUN cannot be had.
+    """
+    parsed = [interface.parse_address(text) for text in addresses]
+    warnings: Sequence[str] = ()
+    if device is None:
+        made = Tun(tun, mtu=mtu, offload=offload)
+        device = made
+        try:
+            configured = interface.configure(made.name, parsed, mtu=mtu)
+        except BaseException:
+            made.close()
+            raise
+        parsed, warnings = list(configured.addresses), configured.warnings
+    host = Host(
+        [address.ip.packed for address in parsed],
+        secret=token_bytes(32),
+        mtu=device.mtu,
+        offload=device.offload,
+        config=config,
+        trace=trace,
+    )
+    driver = Driver(host, device)
+    stack = Stack(host, device, driver, warnings)
+    try:
+        async with trio.open_nursery() as nursery:
+            await nursery.start(driver.run)
+            try:
+                yield stack
+            finally:
+                await stack.shut_down(grace)
+                driver.stop()
+    finally:
+        device.close()

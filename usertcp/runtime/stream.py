@@ -1,0 +1,223 @@
+"""A TCP connection of ours as a trio stream."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from usertcp.tcp.connection import Connection
+from usertcp.tcp.errors import TcpError
+from usertcp.tcp.states import SEND_CLOSED, State
+from usertcp.tcp.status import Status
+from usertcp.tcp.wakeup import WRITABLE
+
+if TYPE_CHECKING:
+    from usertcp.runtime.driver import Driver
+
+#: What :meth:`TcpStream.receive_some` returns at most when it is not told, in bytes.
+DEFAULT_RECEIVE: Final = 256 * 1024
+
+
+class TcpStream(trio.abc.HalfCloseableStream):
+    """One connection, as :class:`trio.abc.HalfCloseableStream` describes streams.
+
+    ``BrokenResourceError`` is raised from the :class:`~usertcp.tcp.errors.TcpError` that says what
+    happened on the wire.  Nagle's algorithm is off, as in trio's own socket streams; set
+    ``stream.nodelay = False`` to have it.
+    """
+
+    def __init__(self, connection: Connection, driver: Driver) -> None:
+        self.connection = connection
+        self._driver = driver
+        self._closed = False
+        self._sending = OneAtATime("sending on")
+        self._receiving = OneAtATime("receiving from")
+        self._readers = trio.lowlevel.ParkingLot()
+        self._writers = trio.lowlevel.ParkingLot()
+        connection.user = self
+        connection.nodelay = True
+
+    # -- What a connection knows ----------------------------------------------------------------------
+
+    def status(self) -> Status:
+        """STATUS (RFC 9293 §3.10.6): sequence numbers, windows, timers, counters; also after the end."""
+        return self.connection.status()
+
+    @property
+    def local(self) -> tuple[str, int]:
+        """Our address and port."""
+        return str(ip_address(self.connection.local_address)), self.connection.local_port
+
+    @property
+    def remote(self) -> tuple[str, int]:
+        """The peer's address and port."""
+        return str(ip_address(self.connection.remote_address)), self.connection.remote_port
+
+    @property
+    def nodelay(self) -> bool:
+        """Whether small segments go out without waiting for acknowledgments (RFC 9293 §3.7.4)."""
+        return self.connection.nodelay
+
+    @nodelay.setter
+    def nodelay(self, value: bool) -> None:
+        self.connection.nodelay = value
+        self.connection.touch()
+        self._driver.settle(trio.current_time())
+
+    # -- The stream -----------------------------------------------------------------------------------
+
+    @trio.lowlevel.enable_ki_protection
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Hand over all of ``data``, waiting where the send buffer is full.
+
+        When it raises or is cancelled, some of ``data`` may have been sent.
+        """
+        with self._sending:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            self._check_open()
+            left: bytes | bytearray | memoryview = data
+            waited = False
+            while True:
+                taken = self._send(left)
+                if taken == len(left):
+                    break
+                left = memoryview(left)[taken:]
+                await self._writers.park()
+                waited = True
+                self._check_open()
+            if not waited:
+                await trio.lowlevel.cancel_shielded_checkpoint()
+
+    def _send(self, data: bytes | bytearray | memoryview) -> int:
+        now = trio.current_time()
+        connection = self.connection
+        if connection.state in SEND_CLOSED or connection.close_queued:
+            raise trio.ClosedResourceError("this side of the stream was closed by send_eof()")
+        try:
+            taken = connection.send(data, now)
+        except TcpError as error:
+            raise trio.BrokenResourceError(str(error)) from error
+        if connection.touched:
+            self._driver.settle(now)
+        return taken
+
+    @trio.lowlevel.enable_ki_protection
+    async def wait_send_all_might_not_block(self) -> None:
+        """Wait until there is room to send, or an error to hear of."""
+        with self._sending:
+            await trio.lowlevel.checkpoint()
+            while True:
+                self._check_open()
+                if self.connection.error is not None or self.connection.send_room:
+                    return
+                self.connection.blocked_on_room = True
+                await self._writers.park()
+
+    @trio.lowlevel.enable_ki_protection
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """At least one byte, at most ``max_bytes``; empty at the end of the stream."""
+        if max_bytes is None:
+            max_bytes = DEFAULT_RECEIVE
+        elif max_bytes < 1:
+            raise ValueError("max_bytes must be >= 1")
+        with self._receiving:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            self._check_open()
+            connection = self.connection
+            waited = False
+            while not connection.readable:
+                await self._readers.park()
+                waited = True
+                self._check_open()
+            now = trio.current_time()
+            connection.urgent_pending = False
+            try:
+                data = connection.receive(max_bytes, now)
+            except TcpError as error:
+                raise trio.BrokenResourceError(str(error)) from error
+            if connection.touched:
+                self._driver.settle(now)
+            if not waited:
+                await trio.lowlevel.cancel_shielded_checkpoint()
+            return data
+
+    @trio.lowlevel.enable_ki_protection
+    async def send_eof(self) -> None:
+        """Half-close: a FIN follows what was sent; receiving goes on.  Repeating it does nothing."""
+        with self._sending:
+            await trio.lowlevel.checkpoint()
+            self._check_open()
+            now = trio.current_time()
+            self.connection.close(now)
+            self._driver.settle(now)
+
+    @trio.lowlevel.enable_ki_protection
+    async def aclose(self) -> None:
+        """Close: a FIN follows what was sent, also when this call is cancelled; unread data is lost."""
+        self._close(abort=False)
+        await trio.lowlevel.checkpoint()
+
+    @trio.lowlevel.enable_ki_protection
+    def abort(self) -> None:
+        """Close at once: the peer gets a RST, what was not acknowledged is lost (RFC 9293 §3.10.5)."""
+        self._close(abort=True)
+
+    def _close(self, *, abort: bool) -> None:
+        if self._closed and not abort:
+            return
+        self._closed = True
+        now = trio.current_time()
+        if abort:
+            self.connection.abort(now)
+        else:
+            self.connection.release(now)
+        self.connection.user = None
+        self._readers.unpark_all()
+        self._writers.unpark_all()
+        self._driver.settle(now)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise trio.ClosedResourceError("this stream was closed")
+
+    # -- Called by the driver -------------------------------------------------------------------------
+
+    def woken(self, bits: int) -> None:
+        """Something happened: wake who waits for it."""
+        if bits & ~WRITABLE:
+            self._readers.unpark_all()
+        if bits != 1:
+            self._writers.unpark_all()
+
+    @trio.lowlevel.enable_ki_protection
+    async def wait_established(self) -> None:
+        """Wait for the end of the handshake.  Raises the connection's TcpError; cancelled: aborts."""
+        connection = self.connection
+        try:
+            while connection.state in (State.SYN_SENT, State.SYN_RECEIVED):
+                await self._readers.park()
+        except BaseException:
+            self.abort()
+            raise
+        if connection.error is not None:
+            raise connection.error
+
+
+class OneAtATime:
+    """Lets one task at a time do something; a second one gets BusyResourceError."""
+
+    __slots__ = ("_busy", "_what")
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._busy = False
+
+    def __enter__(self) -> None:
+        if self._busy:
+            raise trio.BusyResourceError(f"another task is {self._what} this stream")
+        self._busy = True
+
+    def __exit__(self, *_: object) -> None:
+        self._busy = False

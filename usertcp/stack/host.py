@@ -1,0 +1,382 @@
+"""One host, sans-IO: connections, listeners, and the tables that find them.
+
+Packets come in at :meth:`Host.packet_arrives`, time at :meth:`Host.run_timers`, user calls at the
+connections and at :meth:`Host.connect` and :meth:`Host.listen`.  After each of these (or after a batch
+of them) :meth:`Host.flush` lets every connection that was touched put out what it may; then
+:attr:`Host.outbox` holds the packets to write, and :attr:`Host.woken` the connections whose application
+should look again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from struct import Struct
+
+from usertcp.stack import icmp_handling, ingress, numbers
+from usertcp.stack.counters import Counters
+from usertcp.stack.errors import AddressInUse, NotOurAddress
+from usertcp.stack.listener import Listener
+from usertcp.stack.ratelimit import RateLimiter
+from usertcp.stack.reassembly import Reassembler
+from usertcp.stack.timer_queue import TimerQueue
+from usertcp.tcp.connection import Connection
+from usertcp.tcp.events import Kind, Sink
+from usertcp.tcp.reset import reset_for
+from usertcp.tcp.settings import Settings
+from usertcp.tcp.states import Event, State
+from usertcp.wire.buffer import Buffer
+from usertcp.wire.frame import FrameTemplate
+from usertcp.wire.seq import unwrap
+from usertcp.wire.tcp import ACK, NO_OPTIONS, RST, SYN, Options, Segment
+
+_PORTS = Struct("!HH")
+
+
+@dataclass(frozen=True, slots=True)
+class HostConfig:
+    """How a host behaves.  Rates are per second."""
+
+    settings: Settings = field(default_factory=Settings)
+    #: RSTs for segments of no connection, and ICMP messages (RFC 4443 §2.4(f)).
+    reset_rate: float = 1000.0
+    reset_burst: int = 1000
+    icmp_rate: float = 1000.0
+    icmp_burst: int = 1000
+    #: Fragments that wait for the rest, in bytes and in datagrams.
+    reassembly_bytes: int = 4 << 20
+    reassembly_datagrams: int = 256
+    #: Connections of all kinds; a SYN beyond it is dropped.
+    max_connections: int = 1 << 20
+
+
+class Host:
+    """A host with ``addresses`` (4 or 16 bytes each) on one link.
+
+    ``offload``: packets in both directions begin with a virtio_net_hdr (:mod:`usertcp.wire.virtio`), and
+    super-segments are allowed.  ``secret``: at least 16 random bytes, new for each run.
+    """
+
+    def __init__(
+        self,
+        addresses: Sequence[bytes],
+        *,
+        secret: bytes,
+        mtu: int = 1500,
+        offload: bool = False,
+        config: HostConfig | None = None,
+        trace: Sink | None = None,
+    ) -> None:
+        self.addresses = tuple(addresses)
+        self.address_set = frozenset(addresses)
+        self.secret = secret
+        self.mtu = mtu
+        self.offload = offload
+        self.config = config or HostConfig()
+        self.trace = trace
+        self.stats = Counters()
+        self.count = self.stats.count
+        self.connections: dict[bytes, Connection] = {}
+        self.listeners: dict[tuple[int, bytes | None], Listener] = {}
+        #: Packets to write, each as buffers to be joined.
+        self.outbox: deque[tuple[Buffer, ...]] = deque()
+        #: Connections whose ``pending`` became non-zero since somebody emptied this list.
+        self.woken: list[Connection] = []
+        #: Listeners whose ``pending`` was set since somebody emptied this list.
+        self.woken_listeners: list[Listener] = []
+        self.timers = TimerQueue()
+        self.resets = RateLimiter(self.config.reset_rate, self.config.reset_burst)
+        self.icmp = RateLimiter(self.config.icmp_rate, self.config.icmp_burst)
+        self.reassembler = Reassembler(
+            self.count, max_bytes=self.config.reassembly_bytes, max_datagrams=self.config.reassembly_datagrams
+        )
+        self._touched: list[Connection] = []
+        self._last_number = 0
+        self._connects = 0
+
+    # -- The ways in ----------------------------------------------------------------------------------
+
+    def packet_arrives(self, packet: Buffer, now: float) -> None:
+        """One packet from the link, with its virtio_net_hdr where ``offload`` is on.  Never raises."""
+        ingress.packet_arrives(self, packet, now)
+
+    def run_timers(self, now: float) -> None:
+        """Act on all timers that are due."""
+        for connection in self.timers.due(now):
+            connection.run_timers(now)
+            self.timers.watch(connection)
+        if self.reassembler.deadline() <= now:
+            icmp_handling.reassembly_timed_out(self, now)
+
+    def deadline(self) -> float:
+        """When :meth:`run_timers` is needed next (``inf``: never)."""
+        return min(self.timers.deadline(), self.reassembler.deadline())
+
+    def flush(self, now: float) -> None:
+        """Let each touched connection put out what it may."""
+        touched = self._touched
+        while touched:
+            self._touched = []
+            for connection in touched:
+                connection.touched = False
+                connection.put_out(now)
+                self.timers.watch(connection)
+            touched = self._touched
+
+    def listen(self, port: int, *, address: bytes | None = None, backlog: int = 128) -> Listener:
+        """Answer SYNs for ``port`` (1..65535) on ``address``, or on all of the host's.
+
+        Raises AddressInUse, NotOurAddress.
+        """
+        if address is not None and address not in self.address_set:
+            raise NotOurAddress("that address is not one of this host's")
+        if (port, address) in self.listeners:
+            raise AddressInUse(f"port {port} has a listener already")
+        listener = Listener(self, port, address, backlog)
+        self.listeners[port, address] = listener
+        return listener
+
+    def connect(
+        self,
+        remote_address: bytes,
+        remote_port: int,
+        now: float,
+        *,
+        local_address: bytes | None = None,
+        local_port: int | None = None,
+        settings: Settings | None = None,
+    ) -> Connection:
+        """Active OPEN; the SYN goes out at the next :meth:`flush`.
+
+        Raises NotOurAddress where the host has no address of that family, AddressInUse where no local
+        port is free.
+        """
+        local_address = self._source_for(remote_address) if local_address is None else local_address
+        if local_address not in self.address_set:
+            raise NotOurAddress("that address is not one of this host's")
+        key, local_port = self._free_key(remote_address, remote_port, local_address, local_port)
+        connection = self._new_connection(
+            key, local_address, local_port, remote_address, remote_port, now, "active", settings
+        )
+        connection.open_active(now)
+        return connection
+
+    # -- What ingress finds ---------------------------------------------------------------------------
+
+    def segment_arrives(self, key: bytes, src: bytes, dst: bytes, segment: Segment, now: float) -> None:
+        """A TCP segment with a right checksum, for one of our addresses."""
+        connection = self.connections.get(key)
+        if connection is None:
+            self._no_connection(key, src, dst, segment, now)
+            return
+        if connection.state is State.TIME_WAIT and self._gives_way(connection, segment, now):
+            self._no_connection(key, src, dst, segment, now)
+            return
+        connection.segment_arrives(segment, now)
+
+    def _no_connection(self, key: bytes, src: bytes, dst: bytes, segment: Segment, now: float) -> None:
+        """RFC 9293 §3.10.7.1 and, where somebody listens, §3.10.7.2."""
+        listener = self.listener_for(segment.dst_port, dst)
+        flags = segment.flags
+        if listener is None or flags & (ACK | RST):
+            if not flags & RST:
+                self.count("no-connection")
+            self.reset_unknown(src, dst, segment, now)
+        elif flags & SYN:
+            self._spawn(listener, key, src, dst, segment, now)
+        else:
+            self.count("no-ack")
+
+    def listener_for(self, port: int, address: bytes) -> Listener | None:
+        """Who answers SYNs for this socket."""
+        return self.listeners.get((port, address)) or self.listeners.get((port, None))
+
+    def _spawn(
+        self, listener: Listener, key: bytes, src: bytes, dst: bytes, segment: Segment, now: float
+    ) -> None:
+        if listener.full or len(self.connections) >= self.config.max_connections:
+            self.count("backlog-full")
+            return
+        child = self._new_connection(key, dst, segment.dst_port, src, segment.src_port, now, "passive", None)
+        child.listener = listener
+        listener.half_open.add(child)
+        child.open_passive(now)
+        child.segment_arrives(segment, now)
+
+    def _gives_way(self, old: Connection, segment: Segment, now: float) -> bool:
+        """MAY-2 (RFC 9293 §3.10.7.4): TIME-WAIT ends for a SYN beyond all its numbers, if somebody listens."""
+        if segment.flags & (SYN | ACK | RST) != SYN or unwrap(segment.seq, old.rcv_nxt) <= old.rcv_nxt:
+            return False
+        if self.listener_for(segment.dst_port, old.local_address) is None:
+            return False
+        old.step(Event.RCV_NEW_SYN, now)
+        old.end(now, None)
+        return True
+
+    def reset_unknown(self, src: bytes, dst: bytes, segment: Segment, now: float) -> None:
+        """The RST of §3.10.7.1, at a bounded rate."""
+        reset = reset_for(segment)
+        if reset is None:
+            return
+        if not self.resets.allow(now):
+            self.count("resets-held-back")
+            return
+        self.count("resets-sent")
+        template = FrameTemplate(dst, src, segment.dst_port, segment.src_port, offload=self.offload)
+        self.outbox.append(
+            template.build(reset.seq, reset.ack, reset.flags, 0, 0, None, None, NO_OPTIONS, b"", 1)
+        )
+
+    # -- Connections' outlet (see usertcp.tcp.connection.Outlet) --------------------------------------
+
+    def transmit(
+        self,
+        connection: Connection,
+        seq: int,
+        ack: int,
+        flags: int,
+        window: int,
+        ts_val: int | None,
+        ts_ecr: int,
+        options: Options,
+        payload: Buffer,
+        now: float,
+    ) -> None:
+        """Frame one (super-)segment."""
+        trace = self.trace
+        if trace is not None:
+            length = len(payload)
+            scaled = window if flags & SYN else window << connection.rcv_wscale
+            segments = max(1, -(-length // connection.snd_mss))
+            trace(
+                (
+                    Kind.SEGMENT_OUT,
+                    now,
+                    connection.number,
+                    seq,
+                    ack,
+                    flags,
+                    scaled,
+                    length,
+                    ts_val,
+                    ts_ecr,
+                    options,
+                    segments,
+                )
+            )
+        self.outbox.append(
+            connection.template.build(
+                seq, ack, flags, window, 0, ts_val, ts_ecr, options, payload, connection.snd_mss
+            )
+        )
+
+    def touched(self, connection: Connection) -> None:
+        """To be flushed."""
+        self._touched.append(connection)
+
+    def wake(self, connection: Connection) -> None:
+        """To be looked at by its application."""
+        self.woken.append(connection)
+
+    def new_iss(self, connection: Connection, now: float) -> int:
+        """RFC 9293 §3.4.1."""
+        return numbers.initial_sequence_number(self.secret, connection.key, now)
+
+    def established(self, connection: Connection, now: float) -> None:
+        """A child is ready to be accepted."""
+        self.count("connections-established")
+        listener = connection.listener
+        if listener is None or connection not in listener.half_open:
+            return
+        listener.half_open.discard(connection)
+        listener.ready.append(connection)
+        if not listener.pending:
+            listener.pending = True
+            self.woken_listeners.append(listener)
+
+    def deleted(self, connection: Connection, now: float) -> None:
+        """Take it out of the tables."""
+        if self.connections.get(connection.key) is connection:
+            del self.connections[connection.key]
+        if connection.listener is not None:
+            connection.listener.half_open.discard(connection)
+            connection.listener = None
+
+    def forget_listener(self, listener: Listener) -> None:
+        """It was closed."""
+        self.listeners.pop((listener.port, listener.address), None)
+
+    # -- Making connections ---------------------------------------------------------------------------
+
+    def _new_connection(
+        self,
+        key: bytes,
+        local_address: bytes,
+        local_port: int,
+        remote_address: bytes,
+        remote_port: int,
+        now: float,
+        role: str,
+        settings: Settings | None,
+    ) -> Connection:
+        self._last_number += 1
+        connection = Connection(
+            self,
+            self._last_number,
+            local_address,
+            local_port,
+            remote_address,
+            remote_port,
+            settings=settings or self.config.settings,
+            path_mtu=self.mtu,
+            gso_max=0xFFFF if self.offload else 0,
+            ts_offset=numbers.timestamp_offset(self.secret, local_address + remote_address),
+        )
+        connection.key = key
+        connection.template = FrameTemplate(
+            local_address, remote_address, local_port, remote_port, offload=self.offload
+        )
+        self.connections[key] = connection
+        self.count("connections-opened")
+        if self.trace is not None:
+            self.trace(
+                (
+                    Kind.OPENED,
+                    now,
+                    connection.number,
+                    local_address,
+                    local_port,
+                    remote_address,
+                    remote_port,
+                    role,
+                )
+            )
+        return connection
+
+    def _source_for(self, remote_address: bytes) -> bytes:
+        for address in self.addresses:
+            if len(address) == len(remote_address):
+                return address
+        family = "IPv4" if len(remote_address) == 4 else "IPv6"
+        raise NotOurAddress(f"this host has no {family} address")
+
+    def _free_key(
+        self, remote_address: bytes, remote_port: int, local_address: bytes, local_port: int | None
+    ) -> tuple[bytes, int]:
+        pair = remote_address + local_address
+        if local_port is not None:
+            key = pair + _PORTS.pack(remote_port, local_port)
+            if key in self.connections:
+                raise AddressInUse(f"a connection from port {local_port} to that peer exists already")
+            return key, local_port
+        self._connects += 1
+        sockets = pair + _PORTS.pack(remote_port, 0)
+        for candidate in numbers.port_candidates(self.secret, sockets, self._connects):
+            port = numbers.FIRST_PORT + candidate % numbers.PORTS
+            key = pair + _PORTS.pack(remote_port, port)
+            if key not in self.connections and self.listener_for(port, local_address) is None:
+                return key, port
+        raise AddressInUse("all local ports towards that peer are taken")
+
+

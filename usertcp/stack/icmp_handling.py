@@ -1,0 +1,137 @@
+"""ICMP as a host does it: echo, the errors we send, and the errors that quote our segments.
+
+RFC 792, RFC 1122 §3.2.2, RFC 4443; what reaches a connection is checked as RFC 5927 §4 asks.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from usertcp.wire import icmp, ipv4, ipv6, tcp, virtio
+from usertcp.wire.buffer import Buffer
+from usertcp.wire.malformed import Malformed
+
+if TYPE_CHECKING:
+    from usertcp.stack.host import Host
+
+_NO_OFFLOAD_NEEDED = virtio.emit(virtio.NetHeader())
+
+
+def message_arrives(host: Host, src: bytes, dst: bytes, data: memoryview, now: float) -> None:
+    """An ICMP message for one of our addresses."""
+    message = icmp.parse_v4(data) if len(src) == 4 else icmp.parse_v6(data, src, dst)
+    if isinstance(message, Malformed):
+        host.count(message)
+    elif isinstance(message, icmp.Echo):
+        if not message.reply:
+            _send(host, dst, src, message._replace(reply=True), now, "echo-replies")
+    elif isinstance(message, icmp.Other):
+        host.count("icmp-ignored")
+    else:
+        _error_arrives(host, message, message.quoted, len(src), now)
+
+
+def _error_arrives(host: Host, message: icmp.Message, quoted_bytes: bytes, family: int, now: float) -> None:
+    """Deliver an error to the connection whose segment it quotes (RFC 9293 §3.9.2.2, MUST-54)."""
+    quoted = icmp.quoted(quoted_bytes, family)
+    if isinstance(quoted, Malformed):
+        host.count(quoted)
+        return
+    if quoted.protocol != tcp.PROTOCOL:
+        host.count("icmp-ignored")
+        return
+    ports = quoted.dst_port.to_bytes(2, "big") + quoted.src_port.to_bytes(2, "big")
+    connection = host.connections.get(quoted.dst + quoted.src + ports)
+    if connection is None:
+        host.count("icmp-no-connection")
+        return
+    host.count("icmp-errors-received")
+    text, hard = _meaning(message, family)
+    connection.icmp_error(text, quoted.seq, now, hard=hard)
+
+
+def _meaning(message: icmp.Message, family: int) -> tuple[str, bool]:
+    """What the error says, and whether it ends an attempt to connect (RFC 9293 §3.9.2.2, SHLD-26)."""
+    if isinstance(message, icmp.Unreachable):
+        if family == 4:
+            hard = message.code in (icmp.V4_PROTOCOL, icmp.V4_PORT)
+        else:
+            hard = message.code in (icmp.V6_ADMINISTRATIVELY_PROHIBITED, icmp.V6_PORT)
+        return f"no route: ICMP {_unreachable_name(message.code, family)}", hard
+    if isinstance(message, icmp.PacketTooBig):
+        return f"ICMP packet too big, next hop takes {message.mtu} bytes", False
+    if isinstance(message, icmp.TimeExceeded):
+        return "ICMP time exceeded", False
+    return "ICMP parameter problem", False
+
+
+_V4_NAMES = {
+    icmp.V4_NET: "network unreachable",
+    icmp.V4_HOST: "host unreachable",
+    icmp.V4_PROTOCOL: "protocol unreachable",
+    icmp.V4_PORT: "port unreachable",
+    icmp.V4_SOURCE_ROUTE_FAILED: "source route failed",
+    icmp.V4_ADMINISTRATIVELY_PROHIBITED: "administratively prohibited",
+}
+_V6_NAMES = {
+    icmp.V6_NO_ROUTE: "no route to destination",
+    icmp.V6_ADMINISTRATIVELY_PROHIBITED: "administratively prohibited",
+    icmp.V6_ADDRESS: "address unreachable",
+    icmp.V6_PORT: "port unreachable",
+}
+
+
+def _unreachable_name(code: int, family: int) -> str:
+    return (_V4_NAMES if family == 4 else _V6_NAMES).get(code, f"unreachable, code {code}")
+
+
+# -- The errors we send ------------------------------------------------------------------------------
+
+
+def port_unreachable(host: Host, src: bytes, dst: bytes, packet: memoryview, now: float) -> None:
+    """Nobody listens on a UDP port here (RFC 1122 §4.1.3.1)."""
+    code = icmp.V4_PORT if len(src) == 4 else icmp.V6_PORT
+    _send(host, dst, src, icmp.Unreachable(code, _quote(packet)), now, "unreachables-sent")
+
+
+def protocol_unreachable(host: Host, src: bytes, dst: bytes, packet: memoryview, now: float) -> None:
+    """Neither TCP, UDP nor ICMP (RFC 1122 §3.2.2.1, RFC 4443 §3.4)."""
+    quoted = _quote(packet)
+    if len(src) == 4:
+        message: icmp.Message = icmp.Unreachable(icmp.V4_PROTOCOL, quoted)
+    else:
+        message = icmp.ParameterProblem(icmp.V6_UNRECOGNIZED_NEXT_HEADER, 6, quoted)
+    _send(host, dst, src, message, now, "unreachables-sent")
+
+
+def reassembly_timed_out(host: Host, now: float) -> None:
+    """Give up datagrams whose fragments did not all come, and say so (RFC 792, RFC 8200 §4.5)."""
+    for given_up in host.reassembler.expire(now):
+        message = icmp.TimeExceeded(icmp.REASSEMBLY, given_up.quoted)
+        _send(host, given_up.dst, given_up.src, message, now, "time-exceeded-sent")
+
+
+def _quote(packet: memoryview) -> bytes:
+    most = icmp.MAX_QUOTED_V4 if packet[0] >> 4 == 4 else icmp.MAX_QUOTED_V6
+    return bytes(packet[:most])
+
+
+def _send(host: Host, src: bytes, dst: bytes, message: icmp.Message, now: float, counter: str) -> None:
+    """One ICMP message, at a bounded rate (RFC 4443 §2.4(f)); longer than the link takes: not at all."""
+    if not host.icmp.allow(now):
+        host.count("icmp-held-back")
+        return
+    if len(src) == 4:
+        body = icmp.emit_v4(message)
+        header = ipv4.emit(ipv4.Header(src, dst, icmp.PROTOCOL_V4), len(body))
+    else:
+        body = icmp.emit_v6(message, src, dst)
+        header = ipv6.emit(ipv6.Header(src, dst, icmp.PROTOCOL_V6), len(body))
+    if len(header) + len(body) > host.mtu:
+        host.count("icmp-too-long")
+        return
+    host.count(counter)
+    packet: tuple[Buffer, ...] = (header, body)
+    if host.offload:
+        packet = (_NO_OFFLOAD_NEEDED + header, body)
+    host.outbox.append(packet)

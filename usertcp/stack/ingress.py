@@ -1,0 +1,164 @@
+"""From the link to the right place: virtio header, IP header, checksum, protocol.
+
+Everything here is hostile until checked.  What is wrong is dropped under a name of
+:mod:`usertcp.stack.counters`; nothing raises.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from usertcp.stack import icmp_handling
+from usertcp.tcp.events import Kind
+from usertcp.wire import icmp, ipv4, ipv6, tcp, virtio
+from usertcp.wire.buffer import Buffer
+from usertcp.wire.malformed import Malformed
+
+if TYPE_CHECKING:
+    from usertcp.stack.host import Host
+
+UDP = 17
+
+
+def packet_arrives(host: Host, packet: Buffer, now: float) -> None:
+    """One packet from the link."""
+    view = memoryview(packet)
+    trusted = False
+    if host.offload:
+        header = virtio.parse(view)
+        if isinstance(header, Malformed):
+            drop(host, header, now)
+            return
+        # A partial checksum cannot be verified, a validated one need not be.
+        trusted = bool(header.flags & (virtio.NEEDS_CSUM | virtio.DATA_VALID))
+        view = view[virtio.LENGTH :]
+    if not view:
+        drop(host, Malformed.IPV4_HEADER_TRUNCATED, now)
+    elif view[0] >> 4 == 4:
+        _ipv4(host, view, now, trusted)
+    else:
+        _ipv6(host, view, now, trusted)
+
+
+def drop(host: Host, reason: str, now: float, length: int = 0) -> None:
+    """Count a packet that belongs to no connection and is thrown away."""
+    host.count(reason)
+    if host.trace is not None:
+        host.trace((Kind.DROPPED, now, 0, str(reason), "", 0, length))
+
+
+def _ipv4(host: Host, packet: memoryview, now: float, trusted: bool) -> None:
+    header = ipv4.parse(packet)
+    if isinstance(header, Malformed):
+        drop(host, header, now)
+        return
+    if not _for_us(host, header.src, header.dst, now):
+        return
+    protocol = header.protocol
+    payload = packet[header.header_length : header.total_length]
+    if header.more_fragments or header.fragment_offset:
+        whole = host.reassembler.add(
+            header.src,
+            header.dst,
+            protocol,
+            header.identification,
+            header.fragment_offset,
+            header.more_fragments,
+            payload,
+            now,
+        )
+        if whole is None:
+            return
+        protocol, payload, trusted = whole.protocol, memoryview(whole.payload), False
+    _transport(host, header.src, header.dst, protocol, payload, packet, now, trusted)
+
+
+def _ipv6(host: Host, packet: memoryview, now: float, trusted: bool) -> None:
+    header = ipv6.parse(packet)
+    if isinstance(header, Malformed):
+        drop(host, header, now)
+        return
+    if not _for_us(host, header.src, header.dst, now):
+        return
+    payload = packet[header.payload_offset : header.payload_offset + header.payload_length]
+    protocol = header.next_header
+    fragment = header.fragment
+    if fragment is not None and (fragment.more or fragment.offset):
+        whole = host.reassembler.add(
+            header.src,
+            header.dst,
+            protocol,
+            fragment.identification,
+            fragment.offset,
+            fragment.more,
+            payload,
+            now,
+        )
+        if whole is None:
+            return
+        chain = ipv6.walk(whole.payload, whole.protocol, len(whole.payload), 0)
+        if isinstance(chain, Malformed):
+            drop(host, chain, now)
+            return
+        if chain.fragment is not None:
+            drop(host, "fragment-in-fragment", now)
+            return
+        protocol, payload, trusted = chain.next_header, memoryview(whole.payload)[chain.offset :], False
+    _transport(host, header.src, header.dst, protocol, payload, packet, now, trusted)
+
+
+def _for_us(host: Host, src: bytes, dst: bytes, now: float) -> bool:
+    """RFC 1122 §3.2.1.3, RFC 9293 §3.9.2.3 (MUST-57, MUST-63): from one host, to one of our addresses."""
+    if dst not in host.address_set:
+        drop(host, "not-our-address", now)
+        return False
+    if not is_host_address(src):
+        drop(host, "source-not-a-host", now)
+        return False
+    if src in host.address_set:
+        drop(host, "source-is-us", now)  # LAND
+        return False
+    return True
+
+
+def is_host_address(address: bytes) -> bool:
+    """Whether a packet may come from there: no broadcast, multicast, loopback or unspecified address."""
+    if len(address) == 4:
+        return 0 < address[0] < 224 and address[0] != 127
+    return address[0] != 0xFF and any(address[:15])
+
+
+def _transport(
+    host: Host,
+    src: bytes,
+    dst: bytes,
+    protocol: int,
+    data: memoryview,
+    packet: memoryview,
+    now: float,
+    trusted: bool,
+) -> None:
+    if protocol == tcp.PROTOCOL:
+        _tcp(host, src, dst, data, now, trusted)
+    elif protocol == (icmp.PROTOCOL_V4 if len(src) == 4 else icmp.PROTOCOL_V6):
+        icmp_handling.message_arrives(host, src, dst, data, now)
+    elif protocol == UDP:
+        host.count("udp-port-closed")
+        icmp_handling.port_unreachable(host, src, dst, packet, now)
+    else:
+        host.count("unknown-protocol")
+        icmp_handling.protocol_unreachable(host, src, dst, packet, now)
+
+
+def _tcp(host: Host, src: bytes, dst: bytes, data: memoryview, now: float, trusted: bool) -> None:
+    segment = tcp.parse(data)
+    if isinstance(segment, Malformed):
+        drop(host, segment, now)
+        return
+    if not trusted and not tcp.checksum_ok(data, src, dst):
+        drop(host, Malformed.TCP_CHECKSUM, now)
+        return
+    if not segment.src_port or not segment.dst_port:
+        drop(host, "port-zero", now)
+        return
+    host.segment_arrives(b"".join((src, dst, data[:4])), src, dst, segment, now)

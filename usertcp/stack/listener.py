@@ -1,0 +1,54 @@
+"""A listening port: connections that knocked, and connections that wait to be accepted."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from usertcp.tcp.connection import Connection
+
+if TYPE_CHECKING:
+    from usertcp.stack.host import Host
+
+
+class Listener:
+    """What a host does with SYNs for one port.  It stays in LISTEN whatever its children do.
+
+    ``backlog`` bounds half-open and unaccepted connections together; a SYN beyond it is dropped and
+    counted, so that the peer tries again (RFC 9293 §3.10.7.2 leaves it open).
+    """
+
+    __slots__ = ("address", "backlog", "half_open", "host", "open", "pending", "port", "ready", "user")
+
+    def __init__(self, host: Host, port: int, address: bytes | None, backlog: int) -> None:
+        self.host = host
+        self.port = port
+        self.address = address
+        self.backlog = backlog
+        self.half_open: set[Connection] = set()
+        self.ready: deque[Connection] = deque()
+        self.open = True
+        #: Set by the host when a connection became ready; cleared by the application's side.
+        self.pending = False
+        #: The application's own handle.
+        self.user: Any = None
+
+    @property
+    def full(self) -> bool:
+        """Whether a further SYN is dropped."""
+        return len(self.half_open) + len(self.ready) >= self.backlog
+
+    def accept(self) -> Connection | None:
+        """The oldest established connection that nobody took yet, or None."""
+        return self.ready.popleft() if self.ready else None
+
+    def close(self, now: float) -> None:
+        """Stop listening; what knocked and was not accepted is aborted.  May be called again."""
+        if not self.open:
+            return
+        self.open = False
+        self.host.forget_listener(self)
+        for connection in [*self.half_open, *self.ready]:
+            connection.abort(now)
+        self.half_open.clear()
+        self.ready.clear()

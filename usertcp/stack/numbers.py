@@ -1,0 +1,40 @@
+"""Numbers that an outsider must not guess: initial sequence numbers, timestamp offsets, ports.
+
+Each is a keyed hash of the sockets with the host's secret, so the core needs no source of randomness.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Final
+
+from usertcp.wire.seq import MASK
+
+#: Ticks of RFC 9293's ISN clock: one every 4 microseconds (§3.4.1).
+_TICKS_PER_SECOND: Final = 250_000
+
+
+def keyed_hash(secret: bytes, purpose: bytes, what: bytes) -> int:
+    """32 bits that depend on all of ``what`` and cannot be computed without ``secret``."""
+    return int.from_bytes(blake2b(what, digest_size=4, key=secret, person=purpose).digest(), "big")
+
+
+def initial_sequence_number(secret: bytes, sockets: bytes, now: float) -> int:
+    """ISN = M + F(localip, localport, remoteip, remoteport, secretkey) (RFC 9293 §3.4.1, MUST-8, SHLD-1)."""
+    return (int(now * _TICKS_PER_SECOND) + keyed_hash(secret, b"isn", sockets)) & MASK
+
+
+def timestamp_offset(secret: bytes, addresses: bytes) -> int:
+    """Where the timestamps between two hosts begin (RFC 7323 §5.4)."""
+    return keyed_hash(secret, b"timestamp", addresses)
+
+
+#: The dynamic ports (RFC 6056 §3.2 recommends a wider range than IANA's).
+FIRST_PORT: Final = 32768
+PORTS: Final = 65536 - FIRST_PORT
+
+
+def port_candidates(secret: bytes, sockets: bytes, count: int) -> range:
+    """All dynamic ports, beginning at an unpredictable one (RFC 6056 §3.3.3); take each modulo PORTS."""
+    start = (keyed_hash(secret, b"port", sockets) + count) % PORTS
+    return range(start, start + PORTS)

@@ -1,0 +1,48 @@
+"""One deadline for all connections' timers; nothing ticks when nothing is due."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from heapq import heappop, heappush
+from math import inf
+
+from usertcp.tcp.connection import Connection
+
+
+class TimerQueue:
+    """A heap of connections by deadline.
+
+    A deadline that moves later is left where it is and looked at again when it is due: an
+    acknowledgment, which moves the retransmission timer each time, costs nothing here.
+    """
+
+    __slots__ = ("_heap", "_serial")
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Connection]] = []
+        self._serial = 0
+
+    def watch(self, connection: Connection) -> None:
+        """Take note of ``connection``'s deadline."""
+        deadline = connection.deadline()
+        if deadline < connection.scheduled_at:
+            connection.scheduled_at = deadline
+            self._serial += 1
+            heappush(self._heap, (deadline, self._serial, connection))
+
+    def deadline(self) -> float:
+        """When :meth:`due` should be called; ``inf`` for never."""
+        heap = self._heap
+        while heap and heap[0][0] != heap[0][2].scheduled_at:
+            heappop(heap)  # an earlier entry took its place
+        return heap[0][0] if heap else inf
+
+    def due(self, now: float) -> Iterator[Connection]:
+        """Each connection whose timers are due; the caller runs them and watches it again."""
+        while self.deadline() <= now:
+            connection = heappop(self._heap)[2]
+            connection.scheduled_at = inf
+            if connection.deadline() <= now:
+                yield connection
+            else:
+                self.watch(connection)

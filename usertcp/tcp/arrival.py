@@ -1,0 +1,514 @@
+"""SEGMENT ARRIVES: RFC 9293 §3.10.7, in its own order.
+
+§3.10.7.1 (CLOSED) is the host's, since there is no connection: see :mod:`.reset`.  Each numbered check of
+§3.10.7.2 (LISTEN), §3.10.7.3 (SYN-SENT) and §3.10.7.4 (the rest) is a few lines here, with its number.
+The third check of §3.10.7.4 (security and compartment) is left out: no host that can reach us labels its
+packets so.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from usertcp.tcp import acknowledgment, calls, opening, output
+from usertcp.tcp.errors import ConnectionRefused, ConnectionReset, HostUnreachable
+from usertcp.tcp.events import Kind
+from usertcp.tcp.reset import reset_for, sequence_length
+from usertcp.tcp.states import RECEIVE_CLOSED, RECEIVING, SEND_CLOSED, Event, State
+from usertcp.tcp.wakeup import OPENED, READABLE
+from usertcp.wire.seq import MASK, unwrap
+from usertcp.wire.tcp import ACK, FIN, NO_OPTIONS, RST, SYN, URG, Segment
+
+if TYPE_CHECKING:
+    from usertcp.tcp.connection import Connection
+
+
+def segment_arrives(tcb: Connection, segment: Segment, now: float) -> None:
+    """Process one segment for this pair of sockets."""
+    tcb.segments_received += 1
+    tcb.last_arrival = now
+    trace = tcb.outlet.trace
+    if trace is not None:
+        _trace_arrival(tcb, segment, now)
+    state = tcb.state
+    if state is State.SYN_SENT:
+        _in_syn_sent(tcb, segment, now)
+    elif state is State.LISTEN:
+        _in_listen(tcb, segment, now)
+    elif state is State.TIME_WAIT:
+        _in_time_wait(tcb, segment, now)
+    elif state is State.CLOSED:
+        answer_with_reset(tcb, segment, now)
+    else:
+        _in_other_states(tcb, segment, now)
+
+
+# -- §3.10.7.2 LISTEN --------------------------------------------------------------------------------
+
+
+def _in_listen(tcb: Connection, segment: Segment, now: float) -> None:
+    flags = segment.flags
+    if flags & RST:  # First, check for a RST
+        tcb.step(Event.RCV_RST, now)
+        return
+    if flags & ACK:  # Second, check for an ACK
+        tcb.step(Event.RCV_ACK, now)
+        answer_with_reset(tcb, segment, now)
+        return
+    if not flags & SYN:  # Fourth, other data or control: no SYN, no ACK, no RST
+        drop(tcb, segment, "no-ack", "3.10.7.2", now)
+        return
+    # Third, check for a SYN
+    opening.peer_syn(tcb, segment)
+    tcb.step(Event.RCV_SYN, now)
+    opening.send_syn(tcb, now)
+    tcb.snd_wnd = segment.window
+    _queue_from_syn(tcb, segment)
+
+
+def _queue_from_syn(tcb: Connection, segment: Segment) -> None:
+    """Text and FIN that came with a SYN wait until the connection is established (§3.10.7.2, third)."""
+    if segment.payload:
+        tcb.receive_buffer.hold(tcb.rcv_nxt, segment.payload)
+    if segment.flags & FIN:
+        tcb.rcv_fin = tcb.rcv_nxt + len(segment.payload)
+
+
+# -- §3.10.7.3 SYN-SENT ------------------------------------------------------------------------------
+
+
+def _in_syn_sent(tcb: Connection, segment: Segment, now: float) -> None:
+    flags = segment.flags
+    ack = unwrap(segment.ack, tcb.snd_una)
+    if flags & ACK and not tcb.iss < ack <= tcb.snd_nxt:  # First, check the ACK bit
+        drop(tcb, segment, "ack-of-unsent", "3.10.7.3", now)
+        answer_with_reset(tcb, segment, now)
+        return
+    if flags & RST:  # Second, check the RST bit
+        if flags & ACK:
+            tcb.step(Event.RCV_RST, now)
+            tcb.end(now, ConnectionRefused("the peer answered our SYN with a RST: nothing listens on that port"))
+        else:
+            drop(tcb, segment, "reset-without-ack", "3.10.7.3", now)
+        return
+    if not flags & SYN:  # Fifth, neither SYN nor RST
+        if flags & ACK:
+            tcb.step(Event.RCV_ACK, now)
+        drop(tcb, segment, "no-syn", "3.10.7.3", now)
+        return
+    # Fourth, check the SYN bit
+    opening.peer_syn(tcb, segment)
+    if not flags & ACK:
+        tcb.step(Event.RCV_SYN, now)
+        tcb.snd_wnd = segment.window
+        tcb.snd_wl1 = segment.seq
+        tcb.rtx.mark_all_lost()  # our SYN goes out again, as a SYN,ACK
+        tcb.rtx.first.times_sent = 0
+        _queue_from_syn(tcb, segment)
+        tcb.touch()
+        return
+    tcb.step(Event.RCV_SYN_ACK, now)
+    _established(tcb, segment, segment.seq, ack, now, shift=0)
+    _queue_from_syn(tcb, segment)
+    tcb.need_ack()
+    _take_what_was_queued(tcb, now)
+
+
+def _established(tcb: Connection, segment: Segment, seq: int, ack: int, now: float, *, shift: int) -> None:
+    """Our SYN is acknowledged: the send window is what the segment says, and the round trip is known."""
+    syn = tcb.rtx.first
+    sent_again = syn.times_sent > 1
+    tcb.max_snd_wnd = tcb.snd_wnd = segment.window << shift
+    acknowledgment.process(tcb, segment, seq, ack, now)
+    tcb.snd_wl1 = seq
+    tcb.snd_wl2 = ack
+    if sent_again:
+        tcb.congestion.on_syn_lost()  # RFC 5681 §3.1
+        if tcb.rtt.srtt is None:
+            tcb.rtt.rto = max(tcb.rtt.rto, 3.0)  # RFC 6298 §5.7
+    tcb.outlet.established(tcb, now)
+    tcb.notify(OPENED)
+    if tcb.close_queued and tcb.state is State.ESTABLISHED:
+        tcb.step(Event.CLOSE, now)
+
+
+def _take_what_was_queued(tcb: Connection, now: float) -> None:
+    """Text and FIN of a SYN, now that the connection is established."""
+    if tcb.receive_buffer.held:
+        before = tcb.rcv_nxt
+        tcb.rcv_nxt = tcb.receive_buffer.pull(before)
+        _delivered(tcb, tcb.rcv_nxt - before)
+        tcb.need_ack()
+    _check_fin(tcb, now)
+
+
+# -- §3.10.7.4 Other states --------------------------------------------------------------------------
+
+
+def _in_other_states(tcb: Connection, segment: Segment, now: float) -> None:
+    seq = unwrap(segment.seq, tcb.rcv_nxt)
+    if segment.flags & SYN and tcb.state is State.SYN_RECEIVED:
+        seq = _our_simultaneous_syn_ack(tcb, segment, seq)
+    if not _check_sequence(tcb, segment, seq, now):  # First
+        return
+    flags = segment.flags
+    if flags & RST:  # Second
+        _check_rst(tcb, segment, seq, now)
+        return
+    if flags & SYN:  # Fourth
+        _check_syn(tcb, now)
+        return
+    if not flags & ACK:  # Fifth
+        drop(tcb, segment, "no-ack", "3.10.7.4", now)
+        return
+    if not _check_ack(tcb, segment, seq, now):
+        return
+    if flags & URG:  # Sixth
+        _check_urgent(tcb, segment, seq)
+    if segment.payload or flags & FIN:
+        _process_text(tcb, segment, seq, now)  # Seventh
+        _check_fin(tcb, now)  # Eighth
+
+
+def _our_simultaneous_syn_ack(tcb: Connection, segment: Segment, seq: int) -> int:
+    """The SYN,ACK that ends a simultaneous open (figure 8): its SYN was taken already, what follows counts."""
+    if seq == tcb.irs and segment.flags & ACK and not segment.flags & RST:
+        segment.flags &= ~SYN
+        return seq + 1
+    return seq
+
+
+def _check_sequence(tcb: Connection, segment: Segment, seq: int, now: float) -> bool:
+    """First, check the sequence number (table 6), and the timestamp before it (RFC 7323 §5.3)."""
+    flags = segment.flags
+    if tcb.timestamps and segment.ts_val is not None and not flags & RST:
+        if (segment.ts_val - tcb.ts_recent) & 0x80000000 and not flags & SYN:
+            drop(tcb, segment, "paws", "5.3 of RFC 7323", now)
+            tcb.need_ack()
+            return False
+        if seq <= tcb.last_ack_sent:
+            tcb.ts_recent = segment.ts_val
+    length = sequence_length(segment)
+    end = seq + length
+    rcv_nxt, edge = tcb.rcv_nxt, tcb.rcv_adv
+    if length == 0:
+        # An empty segment may stand at the very edge: a peer that has filled the window sends its
+        # acknowledgments from there ("special allowance", §3.10.7.4).
+        if rcv_nxt <= seq <= edge:
+            return True
+    elif seq < edge and end > rcv_nxt:
+        return True
+    elif seq == rcv_nxt and not flags & (SYN | RST):
+        return _into_closed_window(tcb, segment)
+    _unacceptable(tcb, segment, seq, end, now)
+    return False
+
+
+def _into_closed_window(tcb: Connection, segment: Segment) -> bool:
+    """A probe of our closed window: its text cannot be taken, its ACK can, and a bare FIN needs no room."""
+    tcb.need_ack()
+    if segment.payload:
+        tcb.outlet.count("window-closed")
+        segment.payload = b""
+        segment.flags &= ~FIN
+    return True
+
+
+def _unacceptable(tcb: Connection, segment: Segment, seq: int, end: int, now: float) -> None:
+    flags = segment.flags
+    if flags & RST:
+        drop(tcb, segment, "reset-outside-window", "3.10.7.4", now)
+        return
+    drop(tcb, segment, "old-duplicate" if end <= tcb.rcv_nxt else "outside-window", "3.10.7.4", now)
+    if flags & SYN and tcb.state is State.SYN_RECEIVED and seq == tcb.irs:
+        # The peer has not seen our SYN,ACK: the acknowledgment that is due is that SYN,ACK again.
+        if tcb.rtx and tcb.rtx.first.syn:
+            tcb.rtx.mark_lost(tcb.rtx.first)
+            tcb.touch()
+        return
+    if flags & SYN:
+        _check_syn(tcb, now)
+        return
+    if flags & FIN and end == tcb.rcv_nxt and tcb.state in RECEIVE_CLOSED:
+        tcb.step(Event.RCV_FIN, now)
+    if end > seq:
+        tcb.need_ack()
+    else:
+        # Two ends that disagree must not answer each other's empty segments for ever.
+        output.challenge_ack(tcb, "it lies outside the window", now)
+
+
+def _check_rst(tcb: Connection, segment: Segment, seq: int, now: float) -> None:
+    """Second, check the RST bit, as RFC 5961 §3 has it."""
+    if seq != tcb.rcv_nxt:
+        if seq < tcb.rcv_adv:
+            output.challenge_ack(tcb, "a RST inside the window, but not at its left edge", now)
+        drop(tcb, segment, "reset-not-exact", "3.10.7.4", now)
+        return
+    state = tcb.state
+    if state is State.SYN_RECEIVED:
+        if tcb.opened_passively:
+            _return_to_listen(tcb, Event.RCV_RST_PASSIVE, now)
+            return
+        error: ConnectionRefused | ConnectionReset | None = ConnectionRefused("the peer took back its SYN with a RST")
+    elif state in (State.CLOSING, State.LAST_ACK):
+        error = None
+    else:
+        error = ConnectionReset(f"the peer sent a RST in {state}")
+    tcb.step(Event.RCV_RST, now)
+    tcb.end(now, error)
+
+
+def _return_to_listen(tcb: Connection, event: Event, now: float) -> None:
+    tcb.step(event, now)
+    tcb.end(now, ConnectionReset("the peer took back its SYN"))
+
+
+def _check_syn(tcb: Connection, now: float) -> None:
+    """Fourth, check the SYN bit: a challenge ACK, irrespective of the sequence number (RFC 5961 §4)."""
+    if tcb.state is State.SYN_RECEIVED and tcb.opened_passively:
+        _return_to_listen(tcb, Event.RCV_SYN_PASSIVE, now)
+        return
+    tcb.step(Event.RCV_SYN, now)
+    output.challenge_ack(tcb, "a SYN on an open connection", now)
+
+
+def _check_ack(tcb: Connection, segment: Segment, seq: int, now: float) -> bool:
+    """Fifth, check the ACK field; False where the processing ends here."""
+    ack = unwrap(segment.ack, tcb.snd_una)
+    state = tcb.state
+    if state is State.SYN_RECEIVED:
+        if not tcb.snd_una < ack <= tcb.snd_nxt:
+            drop(tcb, segment, "ack-of-unsent", "3.10.7.4", now)
+            output.reset_with(tcb, ack, now)
+            return False
+        tcb.step(Event.RCV_ACK, now)
+        _established(tcb, segment, seq, ack, now, shift=tcb.snd_wscale)
+        _take_what_was_queued(tcb, now)
+        return True
+    if not acknowledgment.acceptable(tcb, ack, now):
+        drop(tcb, segment, "ack-unacceptable", "3.10.7.4", now)
+        return False
+    acknowledgment.process(tcb, segment, seq, ack, now)
+    if state in SEND_CLOSED and tcb.fin_seq is not None and tcb.snd_una > tcb.fin_seq:
+        return _fin_acknowledged(tcb, now)
+    return True
+
+
+def _fin_acknowledged(tcb: Connection, now: float) -> bool:
+    """Our FIN is acknowledged: FIN-WAIT-1, CLOSING and LAST-ACK move on."""
+    state = tcb.state
+    if state is State.FIN_WAIT_1:
+        tcb.step(Event.RCV_ACK_OF_FIN, now)
+        calls.enter_fin_wait_2(tcb, now)
+        return tcb.state is State.FIN_WAIT_2
+    if state is State.CLOSING:
+        tcb.step(Event.RCV_ACK_OF_FIN, now)
+        _start_time_wait(tcb, now)
+        return False
+    if state is State.LAST_ACK:
+        tcb.step(Event.RCV_ACK_OF_FIN, now)
+        tcb.end(now, None)
+        return False
+    return True
+
+
+def _check_urgent(tcb: Connection, segment: Segment, seq: int) -> None:
+    """Sixth, check the URG bit; the pointer names the byte after the urgent data's last (RFC 6093 §4)."""
+    if tcb.state not in RECEIVING:
+        return
+    pointer = seq + segment.urgent
+    if tcb.rcv_up is None or pointer > tcb.rcv_up:
+        tcb.rcv_up = pointer
+    if not tcb.urgent_pending and tcb.rcv_up > tcb.rcv_nxt - tcb.receive_buffer.ready.length:
+        tcb.urgent_pending = True
+        tcb.notify(READABLE)
+
+
+def _process_text(tcb: Connection, segment: Segment, seq: int, now: float) -> None:
+    """Seventh, process the segment text, and note where the FIN stands."""
+    if tcb.state not in RECEIVING:
+        return
+    payload = segment.payload
+    if tcb.released and payload and not _nobody_reads(tcb, segment, now):
+        return
+    rcv_nxt = tcb.rcv_nxt
+    end = seq + len(payload)
+    limit = tcb.rcv_adv if tcb.rcv_fin is None else tcb.rcv_fin
+    if segment.flags & FIN and tcb.rcv_fin is None and end <= limit:
+        tcb.rcv_fin = limit = end
+        tcb.receive_buffer.trim_beyond(end)
+    if end > limit:
+        payload = payload[: max(0, limit - seq)]
+        tcb.outlet.count("text-beyond-window")
+        tcb.need_ack()
+    if seq < rcv_nxt:
+        payload = payload[rcv_nxt - seq :]
+        seq = rcv_nxt
+        tcb.need_ack()
+    if not payload:
+        return
+    if seq == rcv_nxt:
+        _in_order(tcb, payload)
+    else:
+        _out_of_order(tcb, segment, seq, payload, now)
+
+
+def _nobody_reads(tcb: Connection, segment: Segment, now: float) -> bool:
+    """Text for an application that is gone: not accepted; a RST once it cannot overtake our own data."""
+    if tcb.state is State.FIN_WAIT_2:
+        calls.reset_for_lost_data(tcb, now)
+    else:
+        drop(tcb, segment, "data-after-close", "3.6.1", now)
+    return False
+
+
+def _in_order(tcb: Connection, payload: bytes | memoryview) -> None:
+    length = len(payload)
+    buffer = tcb.receive_buffer
+    buffer.deliver(payload)
+    tcb.rcv_nxt += length
+    if length > tcb.rcv_mss:
+        # The largest segment seen is what "full-sized" means for this peer (§3.8.6.3).
+        tcb.rcv_mss = min(length, tcb.path_mtu - opening.header_length(tcb))
+    if buffer.held:
+        before = tcb.rcv_nxt
+        tcb.rcv_nxt = buffer.pull(before)
+        length += tcb.rcv_nxt - before
+        tcb.need_ack()  # it fills a gap (RFC 5681 §4.2)
+    _delivered(tcb, length)
+
+
+def _delivered(tcb: Connection, length: int) -> None:
+    tcb.bytes_received += length
+    tcb.unacked_bytes += length
+    tcb.touch()
+    tcb.notify(READABLE)
+
+
+def _out_of_order(tcb: Connection, segment: Segment, seq: int, payload: bytes | memoryview, now: float) -> None:
+    """Held for later (SHLD-31), and acknowledged at once (RFC 5681 §4.2)."""
+    buffer = tcb.receive_buffer
+    new = buffer.hold(seq, payload)
+    tcb.outlet.count("out-of-order")
+    if not new and len(buffer.held) >= buffer.max_gaps:
+        drop(tcb, segment, "too-many-gaps", "3.10.7.4", now)
+    trace = tcb.outlet.trace
+    if trace is not None:
+        trace((Kind.OUT_OF_ORDER, now, tcb.number, seq & MASK, len(payload), buffer.held_bytes))
+    # One acknowledgment for each of them, not one a batch: the peer counts duplicates.
+    output.send_ack(tcb, now)
+
+
+def _check_fin(tcb: Connection, now: float) -> None:
+    """Eighth, check the FIN bit: it counts once everything before it has arrived."""
+    if tcb.rcv_fin is None or tcb.rcv_nxt != tcb.rcv_fin or tcb.state not in RECEIVING:
+        return
+    tcb.rcv_nxt += 1
+    tcb.rcv_adv = max(tcb.rcv_adv, tcb.rcv_nxt)
+    after = tcb.step(Event.RCV_FIN, now)
+    tcb.notify(READABLE)
+    tcb.need_ack()
+    if after is State.TIME_WAIT:
+        _start_time_wait(tcb, now)
+
+
+# -- TIME-WAIT ---------------------------------------------------------------------------------------
+
+
+def _start_time_wait(tcb: Connection, now: float) -> None:
+    """Start the time-wait timer, turn off the other timers."""
+    ack_now = tcb.ack_now
+    tcb.stop_timers()
+    tcb.ack_now = ack_now
+    tcb.time_wait_due = now + tcb.settings.time_wait
+    tcb.notify(READABLE)
+
+
+def _in_time_wait(tcb: Connection, segment: Segment, now: float) -> None:
+    """Everything that can still come here is an old duplicate, or the peer's FIN again."""
+    seq = unwrap(segment.seq, tcb.rcv_nxt)
+    flags = segment.flags
+    end = seq + sequence_length(segment)
+    if flags & RST:
+        if seq == tcb.rcv_nxt:
+            tcb.step(Event.RCV_RST, now)
+            tcb.end(now, None)
+        else:
+            drop(tcb, segment, "reset-not-exact", "3.10.7.4", now)
+        return
+    if flags & SYN:
+        _check_syn(tcb, now)
+        return
+    if not flags & ACK:
+        drop(tcb, segment, "no-ack", "3.10.7.4", now)
+        return
+    if flags & FIN and end == tcb.rcv_nxt:
+        tcb.step(Event.RCV_FIN, now)
+        tcb.time_wait_due = now + tcb.settings.time_wait
+        tcb.need_ack()
+    elif end > seq:
+        drop(tcb, segment, "old-duplicate", "3.10.7.4", now)
+        tcb.need_ack()
+    elif seq != tcb.rcv_nxt:
+        drop(tcb, segment, "old-duplicate", "3.10.7.4", now)
+        output.challenge_ack(tcb, "it lies outside the window", now)
+
+
+# -- Shared ------------------------------------------------------------------------------------------
+
+
+def icmp_error(tcb: Connection, message: str, seq: int, now: float, *, hard: bool) -> None:
+    """RFC 9293 §3.9.2.2: believe an ICMP error only where it quotes what is outstanding (RFC 5927 §4)."""
+    quoted = unwrap(seq, tcb.snd_una)
+    if tcb.state in (State.CLOSED, State.LISTEN) or not tcb.snd_una <= quoted < tcb.snd_nxt:
+        tcb.outlet.count("icmp-not-outstanding")
+        return
+    tcb.soft_error = message
+    opening_up = tcb.state in (State.SYN_SENT, State.SYN_RECEIVED)
+    trace = tcb.outlet.trace
+    if trace is not None:
+        effect = "the attempt to connect ends" if hard and opening_up else "remembered, nothing else"
+        trace((Kind.ICMP_IN, now, tcb.number, message, effect))
+    if hard:
+        tcb.step(Event.ICMP_HARD_ERROR, now)
+        if opening_up:
+            tcb.end(now, HostUnreachable(message))
+
+
+def answer_with_reset(tcb: Connection, segment: Segment, now: float) -> None:
+    """The RST of §3.5.2 for a segment that cannot be for this connection."""
+    reset = reset_for(segment)
+    if reset is not None:
+        tcb.segments_sent += 1
+        tcb.outlet.count("resets-sent")
+        tcb.outlet.transmit(tcb, reset.seq, reset.ack, reset.flags, 0, None, 0, NO_OPTIONS, b"", now)
+
+
+def drop(tcb: Connection, segment: Segment, reason: str, section: str, now: float) -> None:
+    """Count a segment that is thrown away, and say why."""
+    tcb.outlet.count(reason)
+    trace = tcb.outlet.trace
+    if trace is not None:
+        trace((Kind.DROPPED, now, tcb.number, reason, section, segment.seq, len(segment.payload)))
+
+
+def _trace_arrival(tcb: Connection, segment: Segment, now: float) -> None:
+    trace = tcb.outlet.trace
+    assert trace is not None
+    window = segment.window if segment.flags & SYN else segment.window << tcb.snd_wscale
+    trace(
+        (
+            Kind.SEGMENT_IN,
+            now,
+            tcb.number,
+            segment.seq,
+            segment.ack,
+            segment.flags,
+            window,
+            len(segment.payload),
+            segment.ts_val,
+            segment.ts_ecr,
+            segment.options,
+        )
+    )

@@ -1,0 +1,140 @@
+"""The user calls: RFC 9293 §3.10.1 to §3.10.5.  (STATUS, §3.10.6, is :mod:`.status`.)"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from usertcp.tcp import opening, output
+from usertcp.tcp.errors import (
+    ConnectionAborted,
+    ConnectionAlreadyExists,
+    ConnectionClosing,
+    ConnectionDoesNotExist,
+    RemoteUnspecified,
+)
+from usertcp.tcp.states import SEND_CLOSED, Event, State
+from usertcp.wire.tcp import Buffer
+
+if TYPE_CHECKING:
+    from usertcp.tcp.connection import Connection
+
+
+def open_passive(tcb: Connection, now: float) -> None:
+    """OPEN, passive (RFC 9293 §3.10.1)."""
+    was = tcb.state
+    tcb.step(Event.PASSIVE_OPEN, now)
+    if was is not State.CLOSED:
+        raise ConnectionAlreadyExists(f"the connection is in {was} already")
+    tcb.opened_passively = True
+
+
+def open_active(tcb: Connection, now: float) -> None:
+    """OPEN, active (RFC 9293 §3.10.1)."""
+    if not tcb.remote_port:
+        raise RemoteUnspecified("an active OPEN needs the remote address and port")
+    was = tcb.state
+    tcb.step(Event.ACTIVE_OPEN, now)
+    if was not in (State.CLOSED, State.LISTEN):
+        raise ConnectionAlreadyExists(f"the connection is in {was} already")
+    opening.send_syn(tcb, now)
+
+
+def send(tcb: Connection, data: Buffer | bytearray, now: float) -> int:
+    """SEND (RFC 9293 §3.10.2)."""
+    state = tcb.state
+    if state is State.CLOSED:
+        raise tcb.error or ConnectionDoesNotExist("the connection is closed")
+    if state in SEND_CLOSED or tcb.close_queued:
+        raise ConnectionClosing("this side was closed: our FIN stands behind all our data")
+    if state is State.LISTEN:
+        if not tcb.remote_port:
+            raise RemoteUnspecified("nobody has connected yet")
+        tcb.step(Event.SEND, now)
+        opening.send_syn(tcb, now)
+    room = tcb.settings.send_buffer - len(tcb.send_buffer)
+    if len(data) > room:
+        tcb.blocked_on_room = True
+        if room <= 0:
+            return 0
+        data = memoryview(data)[:room]
+    tcb.send_buffer.append(data)
+    tcb.touch()
+    return len(data)
+
+
+def receive(tcb: Connection, most: int, now: float) -> bytes | bytearray:
+    """RECEIVE (RFC 9293 §3.10.3)."""
+    data = tcb.receive_buffer.ready.take(most)
+    if data:
+        output.window_may_open(tcb)
+        return data
+    if tcb.error is not None:
+        raise tcb.error
+    if tcb.state is State.CLOSED and tcb.rcv_fin is None:
+        raise ConnectionDoesNotExist("the connection is closed")
+    return data
+
+
+def close(tcb: Connection, now: float) -> None:
+    """CLOSE (RFC 9293 §3.10.4)."""
+    state = tcb.state
+    if state is State.SYN_RECEIVED and len(tcb.send_buffer):
+        tcb.close_queued = True  # "queue for processing after entering ESTABLISHED state"
+        return
+    if state in SEND_CLOSED or state is State.CLOSED:
+        return
+    after = tcb.step(Event.CLOSE, now)
+    if after is State.CLOSED:
+        tcb.end(now, ConnectionAborted("closed before the connection was established"))
+        return
+    tcb.close_queued = True
+    tcb.touch()
+
+
+def release(tcb: Connection, now: float) -> None:
+    """CLOSE by an application that will not RECEIVE any more (RFC 9293 §3.6.1)."""
+    if tcb.released or tcb.state is State.CLOSED:
+        return
+    tcb.released = True
+    close(tcb, now)
+    if tcb.state is State.FIN_WAIT_2:
+        enter_fin_wait_2(tcb, now)
+    tcb.touch()
+
+
+def enter_fin_wait_2(tcb: Connection, now: float) -> None:
+    """Our FIN is acknowledged; bound the wait for the peer's where nobody waits for it here.
+
+    Unread data is lost now, and the peer is told so (RFC 9293 §3.6.1, SHLD-3): only now, since a RST that
+    overtook our own data would take it away from the peer.
+    """
+    if not tcb.released:
+        return
+    if tcb.receive_buffer.ready.length or tcb.receive_buffer.held_bytes:
+        reset_for_lost_data(tcb, now)
+    else:
+        tcb.fin_wait_2_due = now + tcb.settings.fin_wait_2_timeout
+
+
+def reset_for_lost_data(tcb: Connection, now: float) -> None:
+    """Data came for an application that is gone (RFC 9293 §3.6.1, SHLD-3)."""
+    output.send_reset(tcb, now)
+    tcb.outlet.count("data-after-close")
+    tcb.step(Event.DATA_AFTER_CLOSE, now)
+    tcb.end(now, ConnectionAborted("the peer sent data after the application had gone"))
+
+
+def abort(tcb: Connection, now: float) -> None:
+    """ABORT (RFC 9293 §3.10.5)."""
+    state = tcb.state
+    if state is State.CLOSED:
+        return
+    if state in _ABORT_SENDS_RST:
+        output.send_reset(tcb, now)
+    tcb.step(Event.ABORT, now)
+    tcb.end(now, ConnectionAborted("aborted by the application"))
+
+
+_ABORT_SENDS_RST = frozenset(
+    {State.SYN_RECEIVED, State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSE_WAIT}
+)

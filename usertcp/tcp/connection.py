@@ -1,0 +1,425 @@
+"""One end of a TCP connection: the variables of RFC 9293 §3.3.1 and the ways in.
+
+A :class:`Connection` is the transmission control block.  It does no I/O and knows no clock: a segment, a
+user call or a timer comes in with ``now`` (seconds of a monotonic clock), and what is to be sent goes to
+its :class:`Outlet`.  What each way in does stands in a module of its own, to be read beside the RFC:
+
+=====================  ==============================================
+:mod:`.calls`          §3.10.1-§3.10.6, the user calls
+:mod:`.arrival`        §3.10.7, SEGMENT ARRIVES
+:mod:`.timeouts`       §3.10.8, timeouts
+:mod:`.output`         what may be sent now, and why not more
+=====================  ==============================================
+
+Sequence numbers in it are unbounded integers (see :mod:`usertcp.wire.seq`).
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Any, Protocol
+
+from usertcp.tcp import arrival, calls, output, timeouts
+from usertcp.tcp.congestion.newreno import NewReno
+from usertcp.tcp.errors import TcpError
+from usertcp.tcp.events import Kind, Sink
+from usertcp.tcp.receive_buffer import ReceiveBuffer
+from usertcp.tcp.retransmission import RetransmissionQueue
+from usertcp.tcp.rtt import RttEstimator
+from usertcp.tcp.send_buffer import SendBuffer
+from usertcp.tcp.settings import DEFAULT, Settings
+from usertcp.tcp.states import RECEIVE_CLOSED, Event, State, step
+from usertcp.tcp.status import Status, status_of
+from usertcp.tcp.wakeup import ENDED, READABLE, WRITABLE
+from usertcp.wire.tcp import Buffer, Options, Segment
+
+if TYPE_CHECKING:
+    from usertcp.tcp.congestion.base import CongestionControl
+
+
+class Outlet(Protocol):
+    """The host of a connection, as the connection sees it."""
+
+    #: Receives trace events; None: nobody is watching.
+    trace: Sink | None
+
+    def transmit(
+        self,
+        connection: Connection,
+        seq: int,
+        ack: int,
+        flags: int,
+        window: int,
+        ts_val: int | None,
+        ts_ecr: int,
+        options: Options,
+        payload: Buffer,
+        now: float,
+    ) -> None:
+        """Send one (super-)segment; numbers are as on the wire."""
+
+    def touched(self, connection: Connection) -> None:
+        """Call ``connection.put_out(now)`` before this batch of work ends."""
+
+    def wake(self, connection: Connection) -> None:
+        """``connection.pending`` got its first bit."""
+
+    def established(self, connection: Connection, now: float) -> None:
+        """``connection`` has come to ESTABLISHED."""
+
+    def deleted(self, connection: Connection, now: float) -> None:
+        """``connection`` has come to CLOSED, or back to LISTEN: take it out of the tables."""
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Count under a name of :mod:`usertcp.stack.counters`."""
+
+    def new_iss(self, connection: Connection, now: float) -> int:
+        """An initial sequence number for this pair of sockets (RFC 9293 §3.4.1)."""
+
+
+class Connection:
+    """A transmission control block; see the module's text.  Addresses are 4 or 16 bytes."""
+
+    __slots__ = (
+        "__weakref__",
+        "ack_due",
+        "ack_now",
+        "at_risk_since",
+        "blocked_on_room",
+        "bytes_received",
+        "bytes_sent",
+        "challenge_after",
+        "close_queued",
+        "congestion",
+        "dup_acks",
+        "error",
+        "fin_seq",
+        "fin_wait_2_due",
+        "gso_payload",
+        "irs",
+        "iss",
+        "key",
+        "last_ack_sent",
+        "last_arrival",
+        "last_sent_at",
+        "limited",
+        "listener",
+        "local_address",
+        "local_port",
+        "max_snd_wnd",
+        "nodelay",
+        "number",
+        "opened_passively",
+        "outlet",
+        "path_mtu",
+        "peer_mss",
+        "pending",
+        "probing",
+        "rcv_adv",
+        "rcv_fin",
+        "rcv_mss",
+        "rcv_nxt",
+        "rcv_up",
+        "rcv_wscale",
+        "receive_buffer",
+        "recover",
+        "recovering",
+        "released",
+        "remote_address",
+        "remote_port",
+        "retransmissions",
+        "retransmit_due",
+        "rtt",
+        "rtx",
+        "scaling",
+        "scheduled_at",
+        "segments_received",
+        "segments_sent",
+        "send_buffer",
+        "settings",
+        "snd_mss",
+        "snd_nxt",
+        "snd_una",
+        "snd_wl1",
+        "snd_wl2",
+        "snd_wnd",
+        "snd_wscale",
+        "soft_error",
+        "state",
+        "sws_override",
+        "template",
+        "time_wait_due",
+        "timestamps",
+        "touched",
+        "ts_offset",
+        "ts_recent",
+        "unacked_bytes",
+        "urgent_pending",
+        "user",
+    )
+
+    def __init__(
+        self,
+        outlet: Outlet,
+        number: int,
+        local_address: bytes,
+        local_port: int,
+        remote_address: bytes = b"",
+        remote_port: int = 0,
+        *,
+        settings: Settings = DEFAULT,
+        path_mtu: int = 1500,
+        gso_max: int = 0,
+        ts_offset: int = 0,
+    ) -> None:
+        """A connection in CLOSED.
+
+        ``path_mtu``: the largest packet to the peer, in bytes.  ``gso_max``: the largest payload that the
+        outlet takes at once and has cut into segments; 0 where it takes single segments only.
+        ``ts_offset``: where this connection's timestamps begin (RFC 7323 §5.4).
+        """
+        self.outlet = outlet
+        self.number = number
+        self.settings = settings
+        self.local_address = local_address
+        self.local_port = local_port
+        self.remote_address = remote_address
+        self.remote_port = remote_port
+        self.key = b""
+        self.template: Any = None
+        self.listener: Any = None
+        #: The application's own handle; the core never looks at it.
+        self.user: Any = None
+        self.pending = 0
+        self.touched = False
+        self.scheduled_at = inf
+
+        self.state = State.CLOSED
+        self.opened_passively = False
+        self.error: TcpError | None = None
+        self.soft_error = ""
+        self.close_queued = False
+        #: The application is gone: it will neither read nor write again.
+        self.released = False
+
+        # Send sequence variables (§3.3.1)
+        self.iss = 0
+        self.snd_una = 0
+        self.snd_nxt = 0
+        self.snd_wnd = 0
+        self.snd_wl1 = 0
+        self.snd_wl2 = 0
+        self.max_snd_wnd = 0
+        self.snd_wscale = 0
+        #: The sequence number of our FIN, once it is sent.
+        self.fin_seq: int | None = None
+        self.send_buffer = SendBuffer(0)
+        self.rtx = RetransmissionQueue()
+        self.nodelay = settings.nodelay
+        self.blocked_on_room = False
+
+        # Receive sequence variables
+        self.irs = 0
+        self.rcv_nxt = 0
+        #: The right edge of the window that the peer was promised; it never moves left.
+        self.rcv_adv = 0
+        self.rcv_wscale = 0
+        self.rcv_up: int | None = None
+        self.urgent_pending = False
+        #: The sequence number of the peer's FIN, once it is known.
+        self.rcv_fin: int | None = None
+        self.last_ack_sent = 0
+        self.receive_buffer = ReceiveBuffer(settings.max_gaps)
+
+        # Segment sizes: the peer's MSS option, what a segment of ours carries, what the peer's seem to carry
+        self.path_mtu = path_mtu
+        self.gso_payload = gso_max
+        self.peer_mss = 536 if len(local_address) == 4 else 1220  # §3.7.1 (MUST-15)
+        self.snd_mss = self.peer_mss
+        self.rcv_mss = 0
+
+        # Window scale and timestamps (RFC 7323)
+        self.scaling = settings.window_scaling
+        self.timestamps = settings.timestamps
+        self.ts_offset = ts_offset
+        self.ts_recent = 0
+
+        # Acknowledgments that we owe
+        self.ack_now = False
+        self.unacked_bytes = 0
+        self.ack_due = inf
+        self.challenge_after = -inf
+
+        # Retransmission and recovery
+        self.rtt = RttEstimator(settings.initial_rto, settings.min_rto, settings.max_rto)
+        self.congestion: CongestionControl = NewReno(settings.initial_window, settings.ack_counting_limit)
+        self.retransmit_due = inf
+        #: The retransmission timer is really a zero-window probe's.
+        self.probing = False
+        self.sws_override = False
+        #: Since when something has been waiting for an answer (R2, §3.8.3).
+        self.at_risk_since = inf
+        self.dup_acks = 0
+        self.recovering = False
+        self.recover = 0
+        #: The congestion window was what stopped the last output.
+        self.limited = False
+
+        # Other timers
+        self.time_wait_due = inf
+        self.fin_wait_2_due = inf
+
+        self.last_sent_at = -inf
+        self.last_arrival = -inf
+        self.segments_sent = 0
+        self.segments_received = 0
+        self.bytes_sent = 0
+        self.bytes_received = 0
+        self.retransmissions = 0
+
+    # -- The one place where the state changes --------------------------------------------------------
+
+    def step(self, event: Event, now: float, *, tell: bool = True) -> State:
+        """Take one step of the state machine and return the new state.
+
+        ``tell``: emit the trace event although the state stays what it is.
+        """
+        before = self.state
+        after, section, reason = step(before, event)
+        self.state = after
+        trace = self.outlet.trace
+        if trace is not None and (tell or after is not before):
+            trace((Kind.TRANSITION, now, self.number, before, event, after, section, reason))
+        return after
+
+    # -- The ways in ----------------------------------------------------------------------------------
+
+    def open_passive(self, now: float) -> None:
+        """Passive OPEN (§3.10.1): wait in LISTEN for a SYN."""
+        calls.open_passive(self, now)
+
+    def open_active(self, now: float) -> None:
+        """Active OPEN (§3.10.1): send a SYN.  Raises ConnectionAlreadyExists, RemoteUnspecified."""
+        calls.open_active(self, now)
+
+    def send(self, data: Buffer | bytearray, now: float) -> int:
+        """SEND (§3.10.2): queue ``data``; returns how many bytes were taken, 0 when there is no room.
+
+        Raises ConnectionClosing after CLOSE, and the connection's error once it has ended.
+        """
+        return calls.send(self, data, now)
+
+    def receive(self, most: int, now: float) -> bytes | bytearray:
+        """RECEIVE (§3.10.3): up to ``most`` (>= 1) bytes; empty when none have come or at the end.
+
+        Raises the connection's error when it ended badly and everything received was read.
+        """
+        return calls.receive(self, most, now)
+
+    def close(self, now: float) -> None:
+        """CLOSE (§3.10.4): a FIN follows the data; receiving goes on.  A second call does nothing."""
+        calls.close(self, now)
+
+    def release(self, now: float) -> None:
+        """The application has gone: close, and answer data that nobody will read with a RST (§3.6.1)."""
+        calls.release(self, now)
+
+    def abort(self, now: float) -> None:
+        """ABORT (§3.10.5): RST, everything queued is thrown away."""
+        calls.abort(self, now)
+
+    def status(self) -> Status:
+        """STATUS (§3.10.6): a snapshot."""
+        return status_of(self)
+
+    def segment_arrives(self, segment: Segment, now: float) -> None:
+        """SEGMENT ARRIVES (§3.10.7).  The segment is for this pair of sockets and its checksum is right."""
+        arrival.segment_arrives(self, segment, now)
+
+    def icmp_error(self, message: str, seq: int, now: float, *, hard: bool) -> None:
+        """An ICMP error quotes our segment with wire sequence number ``seq`` (§3.9.2.2)."""
+        arrival.icmp_error(self, message, seq, now, hard=hard)
+
+    def run_timers(self, now: float) -> None:
+        """Act on each timer that is due (§3.10.8)."""
+        timeouts.run(self, now)
+
+    def put_out(self, now: float) -> None:
+        """Send what may be sent now: data, FIN, acknowledgment."""
+        output.put_out(self, now)
+
+    def deadline(self) -> float:
+        """When :meth:`run_timers` is needed next; ``inf`` when nothing is waiting."""
+        return min(self.retransmit_due, self.ack_due, self.time_wait_due, self.fin_wait_2_due)
+
+    # -- What an application may ask ------------------------------------------------------------------
+
+    @property
+    def readable(self) -> bool:
+        """Whether :meth:`receive` would not just say "nothing yet"."""
+        return bool(self.receive_buffer.ready.length) or self.at_eof or self.error is not None
+
+    @property
+    def at_eof(self) -> bool:
+        """The peer's FIN has come, and everything before it was read."""
+        return not self.receive_buffer.ready.length and (
+            self.state in RECEIVE_CLOSED or (self.rcv_fin is not None and self.rcv_nxt > self.rcv_fin)
+        )
+
+    @property
+    def send_room(self) -> int:
+        """How many bytes :meth:`send` would take."""
+        return max(0, self.settings.send_buffer - len(self.send_buffer))
+
+    # -- Used by the modules beside this one ------------------------------------------------------------
+
+    @property
+    def rcv_wnd(self) -> int:
+        """The window that the peer still has, in bytes."""
+        return self.rcv_adv - self.rcv_nxt
+
+    @property
+    def in_flight(self) -> int:
+        """Sequence numbers that are in the network as far as we know (RFC 6675's pipe, without SACK).
+
+        Each duplicate acknowledgment says that one more segment has left the network (RFC 5681 §3.2).
+        """
+        outstanding = self.snd_nxt - self.snd_una - self.rtx.lost
+        return max(0, outstanding - self.dup_acks * self.snd_mss)
+
+    def notify(self, bits: int) -> None:
+        """Tell the application to look again."""
+        if not self.pending:
+            self.outlet.wake(self)
+        self.pending |= bits
+
+    def need_ack(self) -> None:
+        """An acknowledgment goes out at the end of this batch."""
+        self.ack_now = True
+        self.touch()
+
+    def touch(self) -> None:
+        """Have :meth:`put_out` called at the end of this batch."""
+        if not self.touched:
+            self.touched = True
+            self.outlet.touched(self)
+
+    def end(self, now: float, error: TcpError | None) -> None:
+        """The connection block is deleted: the state is CLOSED (or LISTEN for a listener's child)."""
+        if self.error is None:
+            self.error = error
+        self.stop_timers()
+        self.send_buffer.clear()
+        self.rtx.clear()
+        if error is not None:
+            self.receive_buffer.clear()
+        trace = self.outlet.trace
+        if trace is not None:
+            trace((Kind.DELETED, now, self.number, str(error) if error is not None else ""))
+        self.notify(READABLE | WRITABLE | ENDED)
+        self.outlet.deleted(self, now)
+
+    def stop_timers(self) -> None:
+        """Turn all timers off."""
+        self.retransmit_due = self.ack_due = self.time_wait_due = self.fin_wait_2_due = inf
+        self.probing = False

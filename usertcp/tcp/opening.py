@@ -1,0 +1,95 @@
+"""The SYNs: what ours says, and what the peer's means (RFC 9293 §3.5, §3.7.1, RFC 7323)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from usertcp.tcp.retransmission import Record
+from usertcp.tcp.send_buffer import SendBuffer
+from usertcp.wire.seq import MASK
+from usertcp.wire.tcp import Options, Segment
+
+if TYPE_CHECKING:
+    from usertcp.tcp.connection import Connection
+
+#: The largest shift (RFC 7323 §2.3).
+MAX_WINDOW_SCALE: Final = 14
+TIMESTAMPS_LENGTH: Final = 12  # NOP NOP TIMESTAMPS
+
+
+def header_length(tcb: Connection) -> int:
+    """Bytes of the IP and TCP headers without options."""
+    return 40 if len(tcb.local_address) == 4 else 60
+
+
+def send_syn(tcb: Connection, now: float) -> None:
+    """Choose the initial sequence number and let the SYN out: SND.UNA = ISS, SND.NXT = ISS+1."""
+    tcb.iss = tcb.outlet.new_iss(tcb, now)
+    tcb.snd_una = tcb.iss
+    tcb.snd_nxt = tcb.iss + 1
+    tcb.recover = tcb.iss
+    tcb.send_buffer = SendBuffer(tcb.snd_nxt)
+    record = Record(tcb.iss, tcb.snd_nxt, now, syn=True)
+    record.times_sent = 0
+    tcb.rtx.add(record)
+    tcb.rtx.mark_lost(record)
+    tcb.rcv_wscale = _scale_for(tcb.settings.receive_buffer)
+    tcb.touch()
+
+
+def _scale_for(buffer: int) -> int:
+    """The least shift that lets 16 bits describe ``buffer`` bytes (RFC 7323 §2.2)."""
+    return min(MAX_WINDOW_SCALE, max(0, (buffer >> 16).bit_length()))
+
+
+def syn_options(tcb: Connection) -> Options:
+    """The options of our SYN; a SYN,ACK offers only what the peer's SYN offered."""
+    return Options(
+        mss=min(tcb.path_mtu - header_length(tcb), 0xFFFF),  # RFC 9293 §3.7.1 (MUST-14)
+        window_scale=tcb.rcv_wscale if tcb.scaling else None,
+    )
+
+
+def peer_syn(tcb: Connection, segment: Segment) -> None:
+    """Take what the peer's SYN says: IRS, MSS, window scale, timestamps."""
+    tcb.irs = segment.seq
+    tcb.rcv_nxt = segment.seq + 1
+    tcb.rcv_adv = tcb.rcv_nxt
+    tcb.last_ack_sent = tcb.rcv_nxt
+    options = segment.options
+    if options.mss is not None:
+        tcb.peer_mss = options.mss
+    tcb.scaling = tcb.scaling and options.window_scale is not None
+    if tcb.scaling:
+        tcb.snd_wscale = min(options.window_scale or 0, MAX_WINDOW_SCALE)
+    else:
+        tcb.snd_wscale = tcb.rcv_wscale = 0
+    tcb.timestamps = tcb.timestamps and segment.ts_val is not None
+    if tcb.timestamps:
+        tcb.ts_recent = segment.ts_val or 0
+    set_mss(tcb)
+
+
+def set_mss(tcb: Connection) -> None:
+    """Eff.snd.MSS (RFC 9293 §3.7.1, MUST-16): what the peer and the path take, less our options."""
+    options = TIMESTAMPS_LENGTH if tcb.timestamps else 0
+    most = min(tcb.peer_mss, tcb.path_mtu - header_length(tcb))
+    if most < tcb.settings.min_mss:
+        tcb.outlet.count("tiny-mss-raised")
+        most = tcb.settings.min_mss
+    tcb.snd_mss = most - options
+    tcb.rcv_mss = min(536, tcb.path_mtu - header_length(tcb) - options)
+    if tcb.gso_payload:
+        tcb.gso_payload = max(1, _LARGEST_PAYLOAD // tcb.snd_mss) * tcb.snd_mss
+    tcb.congestion.set_mss(tcb.snd_mss)
+
+
+#: 65535 less the largest headers: what one super-segment can carry.
+_LARGEST_PAYLOAD: Final = 65535 - 60 - 60
+
+
+def timestamp(tcb: Connection, now: float) -> int:
+    """Our timestamp clock: milliseconds (RFC 7323 §5.4)."""
+    return (int(now * 1000) + tcb.ts_offset) & MASK
+
+

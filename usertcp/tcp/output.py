@@ -1,0 +1,302 @@
+"""The one place where segments leave: what may be sent now, and why not more.
+
+Every way into a connection (segment, call, timer) ends in :func:`put_out`, once a batch.  The order is:
+what is lost first, then new data as far as the peer's window, the congestion window, Nagle and
+silly-window avoidance let it, then the FIN, and an acknowledgment of its own only if none of these
+carried it.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from usertcp.tcp import opening
+from usertcp.tcp.events import Kind
+from usertcp.tcp.retransmission import Record
+from usertcp.tcp.states import SENDING, State
+from usertcp.wire.seq import MASK
+from usertcp.wire.tcp import ACK, FIN, NO_OPTIONS, PSH, RST, SYN, Buffer, Options
+
+if TYPE_CHECKING:
+    from usertcp.tcp.connection import Connection
+
+
+def put_out(tcb: Connection, now: float) -> None:
+    """Send what may be sent now."""
+    if tcb.rtx.lost:
+        _resend_lost(tcb, now)
+    if tcb.state in SENDING:
+        _send_new(tcb, now)
+    if tcb.ack_now or tcb.unacked_bytes >= 2 * tcb.rcv_mss > 0:  # RFC 9293 §3.8.6.3 (SHLD-19)
+        send_ack(tcb, now)
+    elif tcb.unacked_bytes and tcb.ack_due == inf:
+        tcb.ack_due = now + tcb.settings.ack_delay  # RFC 9293 §3.8.6.3 (SHLD-18, MUST-40)
+
+
+# -- What is lost ------------------------------------------------------------------------------------
+
+
+def _resend_lost(tcb: Connection, now: float) -> None:
+    """Send lost records again.
+
+    Fast recovery sends what it marked at once (RFC 6582 §3.2 steps 2 and 3); after a timeout the
+    congestion window, grown from one segment, decides how fast the rest follows.
+    """
+    burst = tcb.gso_payload or tcb.snd_mss
+    while True:
+        room = tcb.congestion.cwnd - tcb.in_flight
+        if not tcb.recovering and room < tcb.snd_mss and tcb.in_flight:
+            break
+        allowed = burst if tcb.recovering else min(burst, max(room // tcb.snd_mss, 1) * tcb.snd_mss)
+        record = tcb.rtx.next_lost(allowed)
+        if record is None:
+            break
+        _resend(tcb, record, now)
+
+
+def _resend(tcb: Connection, record: Record, now: float) -> None:
+    if record.times_sent:
+        tcb.retransmissions += 1
+        tcb.outlet.count("retransmissions")
+        trace = tcb.outlet.trace
+        if trace is not None:
+            rule = "fast retransmit" if tcb.recovering else "retransmission timeout"
+            trace(
+                (Kind.RETRANSMIT, now, tcb.number, record.seq & MASK, record.end - record.seq, rule, record.times_sent)
+            )
+    tcb.rtx.resent(record, now)
+    if record.syn:
+        _send_syn(tcb, now)
+    else:
+        _send_record(tcb, record, now)
+    arm_retransmission(tcb, now)
+
+
+def _send_syn(tcb: Connection, now: float) -> None:
+    flags = SYN if tcb.state is State.SYN_SENT else SYN | ACK
+    transmit(tcb, tcb.iss, flags, b"", now, opening.syn_options(tcb))
+
+
+def _send_record(tcb: Connection, record: Record, now: float) -> None:
+    length = record.end - record.seq - record.fin
+    payload = tcb.send_buffer.view(record.seq, length) if length else b""
+    flags = ACK
+    if record.seq + length == tcb.send_buffer.end:
+        flags |= PSH if length else 0
+        if record.fin:
+            flags |= FIN
+    transmit(tcb, record.seq, flags, payload, now)
+
+
+# -- New data and the FIN ----------------------------------------------------------------------------
+
+
+def _send_new(tcb: Connection, now: float) -> None:
+    """As much new data as the windows let out, then the FIN."""
+    if tcb.fin_seq is not None or (tcb.snd_nxt == tcb.send_buffer.end and not tcb.close_queued):
+        return
+    _restart_after_idle(tcb, now)
+    burst = tcb.gso_payload or tcb.snd_mss
+    while tcb.fin_seq is None:
+        unsent = tcb.send_buffer.end - tcb.snd_nxt
+        window = tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt
+        room = tcb.congestion.cwnd - tcb.in_flight
+        if not unsent:
+            if tcb.close_queued and window > 0:
+                _send_first(tcb, 0, now, fin=True)
+            break
+        length = _sendable(tcb, unsent, min(unsent, window, room, burst))
+        if not length:
+            tcb.limited = room < min(unsent, window, tcb.snd_mss)
+            break
+        fin = tcb.close_queued and length == unsent and window > length
+        _send_first(tcb, length, now, fin=fin)
+    _watch_for_stall(tcb, now)
+
+
+def _sendable(tcb: Connection, unsent: int, allowed: int) -> int:
+    """How much of ``allowed`` to send: silly-window avoidance and Nagle (RFC 9293 §3.8.6.2.1, §3.7.4)."""
+    mss = tcb.snd_mss
+    if allowed >= mss:
+        tail = allowed % mss
+        if tail and (allowed < unsent or (_nagle(tcb) and allowed > mss)):
+            allowed -= tail  # a super-segment is a whole number of segments except at the end of the data
+        return allowed  # rule (1): at least one full-sized segment
+    if allowed <= 0:
+        return 0
+    idle = tcb.snd_nxt == tcb.snd_una
+    if allowed == unsent and (idle or not _nagle(tcb)):
+        return allowed  # rule (2): everything there is, and Nagle agrees
+    if idle and 2 * allowed >= tcb.max_snd_wnd:
+        return allowed  # rule (3): half of the largest window that the peer ever offered
+    if tcb.sws_override:
+        return allowed  # rule (4): waited long enough
+    return 0
+
+
+def _nagle(tcb: Connection) -> bool:
+    """Whether a partial segment waits for what is outstanding; the last one before a FIN does not."""
+    return not tcb.nodelay and not tcb.close_queued
+
+
+def _send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> None:
+    """Send ``length`` new bytes, and the FIN with or without them."""
+    seq = tcb.snd_nxt
+    record = Record(seq, seq + length + fin, now, fin=fin)
+    tcb.rtx.add(record)
+    tcb.snd_nxt = record.end
+    tcb.sws_override = False
+    tcb.bytes_sent += length
+    if fin:
+        tcb.fin_seq = seq + length
+    if tcb.congestion.cwnd < tcb.congestion.ssthresh and 2 * tcb.in_flight > tcb.congestion.cwnd:
+        tcb.limited = True
+    _send_record(tcb, record, now)
+    arm_retransmission(tcb, now)
+
+
+def _restart_after_idle(tcb: Connection, now: float) -> None:
+    """RFC 5681 §4.1: after more than one timeout of silence the congestion window means nothing."""
+    if tcb.snd_nxt == tcb.snd_una and now - tcb.last_sent_at > tcb.rtt.rto:
+        tcb.congestion.on_idle(now)
+
+
+def _watch_for_stall(tcb: Connection, now: float) -> None:
+    """Data waits and nothing is outstanding, so that no acknowledgment will wake us: set a timer.
+
+    With a closed window it is the probe's (RFC 9293 §3.8.6.1, MUST-36), else silly-window avoidance's.
+    """
+    if tcb.rtx or tcb.probing or tcb.fin_seq is not None:
+        return
+    if tcb.snd_nxt == tcb.send_buffer.end and not tcb.close_queued:
+        return
+    tcb.probing = True
+    tcb.retransmit_due = now + (tcb.settings.sws_override if tcb.snd_wnd else tcb.rtt.rto)
+
+
+def send_probe(tcb: Connection, now: float) -> None:
+    """One byte (or the FIN) into a closed window (RFC 9293 §3.8.6.1)."""
+    if tcb.rtx:
+        record = tcb.rtx.first
+        record.times_sent += 1  # its round trip says nothing any more
+        only = record.end - record.seq - record.fin > 0
+        if only:
+            transmit(tcb, record.seq, ACK, tcb.send_buffer.view(record.seq, 1), now)
+        else:
+            transmit(tcb, record.seq, ACK | FIN, b"", now)
+        return
+    unsent = tcb.send_buffer.end - tcb.snd_nxt
+    _send_first(tcb, min(unsent, 1), now, fin=not unsent)
+
+
+def arm_retransmission(tcb: Connection, now: float) -> None:
+    """RFC 6298 §5.1: the timer runs whenever something is outstanding."""
+    if tcb.retransmit_due == inf or tcb.probing:
+        tcb.probing = False
+        tcb.retransmit_due = now + tcb.rtt.rto
+    if tcb.at_risk_since == inf:
+        tcb.at_risk_since = now
+
+
+# -- Acknowledgments and resets ----------------------------------------------------------------------
+
+
+def send_ack(tcb: Connection, now: float) -> None:
+    """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, now."""
+    transmit(tcb, tcb.snd_nxt, ACK, b"", now)
+
+
+def challenge_ack(tcb: Connection, reason: str, now: float) -> None:
+    """Answer a suspicious segment with an acknowledgment, at a bounded rate (RFC 5961 §7)."""
+    allowed = now >= tcb.challenge_after
+    trace = tcb.outlet.trace
+    if trace is not None:
+        trace((Kind.CHALLENGE_ACK, now, tcb.number, reason, allowed))
+    if not allowed:
+        tcb.outlet.count("challenge-acks-held-back")
+        return
+    tcb.outlet.count("challenge-acks")
+    tcb.challenge_after = now + tcb.settings.challenge_interval
+    tcb.need_ack()
+
+
+def send_reset(tcb: Connection, now: float) -> None:
+    """<SEQ=SND.NXT><CTL=RST> (RFC 9293 §3.10.5)."""
+    reset_with(tcb, tcb.snd_nxt, now)
+
+
+def reset_with(tcb: Connection, seq: int, now: float) -> None:
+    """<SEQ=seq><CTL=RST>."""
+    tcb.segments_sent += 1
+    tcb.outlet.count("resets-sent")
+    tcb.outlet.transmit(tcb, seq & MASK, 0, RST, 0, None, 0, NO_OPTIONS, b"", now)
+
+
+def transmit(
+    tcb: Connection, seq: int, flags: int, payload: Buffer, now: float, options: Options = NO_OPTIONS
+) -> None:
+    """Hand one segment to the host, with the acknowledgment, window and timestamp of this moment."""
+    ack = 0
+    if flags & ACK:
+        ack = tcb.rcv_nxt & MASK
+        tcb.last_ack_sent = tcb.rcv_nxt
+        tcb.ack_now = False
+        tcb.unacked_bytes = 0
+        tcb.ack_due = inf
+    window = _syn_window(tcb) if flags & SYN else _window(tcb)
+    ts_val = opening.timestamp(tcb, now) if tcb.timestamps else None
+    tcb.segments_sent += 1
+    tcb.last_sent_at = now
+    tcb.outlet.transmit(
+        tcb, seq & MASK, ack, flags, window, ts_val, tcb.ts_recent if flags & ACK else 0, options, payload, now
+    )
+
+
+# -- The window that we offer ------------------------------------------------------------------------
+
+
+def _syn_window(tcb: Connection) -> int:
+    """The window field of a SYN is never scaled (RFC 7323 §2.2)."""
+    window = min(tcb.settings.receive_buffer, 0xFFFF)
+    tcb.rcv_adv = max(tcb.rcv_adv, tcb.rcv_nxt + window)
+    return window
+
+
+def _free(tcb: Connection) -> int:
+    return tcb.settings.receive_buffer - tcb.receive_buffer.ready.length
+
+
+def _window(tcb: Connection) -> int:
+    """The window field: SND's right edge never moves left, and moves right in worthwhile steps only.
+
+    RFC 9293 §3.8.6.2.2 (silly-window avoidance), §3.8.6 (no shrinking), RFC 7323 §2.3.
+    """
+    shift = tcb.rcv_wscale
+    remaining = tcb.rcv_adv - tcb.rcv_nxt
+    free = _free(tcb)
+    # Rounded up, so that scaling does not move the edge left; down only where that would let the edge
+    # creep beyond what the buffer holds.
+    field = (remaining + (1 << shift) - 1) >> shift
+    if (field << shift) > max(free, 0) + (1 << shift):
+        field = remaining >> shift
+    if free - remaining >= _worthwhile(tcb):
+        field = max(field, free >> shift)
+    field = min(field, 0xFFFF)
+    tcb.rcv_adv = max(tcb.rcv_adv, tcb.rcv_nxt + (field << shift))
+    return field
+
+
+def _worthwhile(tcb: Connection) -> int:
+    """The least step by which the window opens: min(RCV.BUFF / 2, Eff.snd.MSS)."""
+    return min(tcb.settings.receive_buffer // 2, max(tcb.rcv_mss, 1))
+
+
+def window_may_open(tcb: Connection) -> None:
+    """The application has read: tell the peer where the window has at least doubled."""
+    if tcb.rcv_fin is not None:
+        return
+    remaining = tcb.rcv_adv - tcb.rcv_nxt
+    free = min(_free(tcb), 0xFFFF << tcb.rcv_wscale)
+    if free >= 2 * remaining and free - remaining >= _worthwhile(tcb):
+        tcb.need_ack()

@@ -1,0 +1,60 @@
+"""Every number that shapes a connection, in one place: its unit, its default, and where it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a connection behaves.  Times are seconds, sizes are bytes."""
+
+    #: Maximum segment lifetime; TIME-WAIT lasts twice as long.  RFC 9293 §3.4.2 names two minutes; most
+    #: systems use 30 s (so 60 s of TIME-WAIT), and so do we.  ``msl=120`` gives the RFC's four minutes.
+    msl: float = 30.0
+    #: How long FIN-WAIT-2 may last once the application is gone (RFC 9293 §3.6 leaves it open).
+    fin_wait_2_timeout: float = 60.0
+    #: Unread and out-of-order data that one connection may hold.
+    receive_buffer: int = 4 << 20
+    #: Unsent and unacknowledged data that one connection may hold.
+    send_buffer: int = 4 << 20
+    #: Ranges with gaps between them that the reassembly queue may hold.
+    max_gaps: int = 512
+    #: Do not wait to fill segments (RFC 9293 §3.7.4: the Nagle algorithm is the default).
+    nodelay: bool = False
+    #: How long an acknowledgment may wait for company; below 0.5 (RFC 9293 §3.8.6.3, MUST-40).
+    ack_delay: float = 0.04
+    #: Retransmission timeout before the first round-trip sample (RFC 6298 §2.1).
+    initial_rto: float = 1.0
+    #: Bounds of the retransmission timeout.  RFC 6298 §2.4 asks for 1 s at least; every system in use
+    #: takes 0.2 s, and so do we.  The upper bound must be at least 60 s (§2.5).
+    min_rto: float = 0.2
+    max_rto: float = 60.0
+    #: After so many retransmissions of one segment the application is told (RFC 9293 §3.8.3, R1 >= 3).
+    r1: int = 3
+    #: After so long without an answer the connection is aborted: R2 >= 100 s, >= 3 minutes for a SYN
+    #: (RFC 9293 §3.8.3, MUST-23).
+    r2: float = 900.0
+    r2_syn: float = 180.0
+    #: The sender's override for silly-window avoidance, 0.1 to 1 s (RFC 9293 §3.8.6.2.1).
+    sws_override: float = 0.2
+    #: Initial congestion window in segments (RFC 6928).
+    initial_window: int = 10
+    #: Bytes counted per acknowledgment, in segments: L of RFC 3465.  An acknowledgment here may cover a
+    #: super-segment of 64 KB, so that RFC 5681's one segment per ACK would crawl.
+    ack_counting_limit: int = 8
+    #: Offer window scaling and timestamps (RFC 7323).
+    window_scaling: bool = True
+    timestamps: bool = True
+    #: At most one challenge ACK (RFC 5961 §7) or answer to an empty unacceptable segment in this time.
+    challenge_interval: float = 0.5
+    #: The least MSS that a peer may make us use: a smaller one would only cost both sides CPU.
+    min_mss: int = 48
+
+    @property
+    def time_wait(self) -> float:
+        """2 MSL (RFC 9293 §3.4.2)."""
+        return 2 * self.msl
+
+
+DEFAULT = Settings()

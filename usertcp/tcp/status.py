@@ -1,0 +1,88 @@
+"""STATUS (RFC 9293 §3.10.6): a connection as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from usertcp.tcp.states import State
+from usertcp.wire.seq import MASK
+
+if TYPE_CHECKING:
+    from usertcp.tcp.connection import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A snapshot.  Sequence numbers are as on the wire, sizes and windows bytes, times seconds."""
+
+    state: State
+    local_address: bytes
+    local_port: int
+    remote_address: bytes
+    remote_port: int
+    iss: int
+    snd_una: int
+    snd_nxt: int
+    snd_wnd: int
+    snd_mss: int
+    snd_wscale: int
+    irs: int
+    rcv_nxt: int
+    rcv_wnd: int
+    rcv_wscale: int
+    timestamps: bool
+    nodelay: bool
+    srtt: float | None
+    rttvar: float
+    rto: float
+    congestion_control: str
+    cwnd: int
+    ssthresh: int
+    in_flight: int
+    unsent: int
+    unread: int
+    out_of_order: int
+    segments_sent: int
+    segments_received: int
+    bytes_sent: int
+    bytes_received: int
+    retransmissions: int
+
+
+def status_of(tcb: Connection) -> Status:
+    """The snapshot of ``tcb``."""
+    return Status(
+        state=tcb.state,
+        local_address=tcb.local_address,
+        local_port=tcb.local_port,
+        remote_address=tcb.remote_address,
+        remote_port=tcb.remote_port,
+        iss=tcb.iss & MASK,
+        snd_una=tcb.snd_una & MASK,
+        snd_nxt=tcb.snd_nxt & MASK,
+        snd_wnd=tcb.snd_wnd,
+        snd_mss=tcb.snd_mss,
+        snd_wscale=tcb.snd_wscale,
+        irs=tcb.irs & MASK,
+        rcv_nxt=tcb.rcv_nxt & MASK,
+        rcv_wnd=tcb.rcv_wnd,
+        rcv_wscale=tcb.rcv_wscale,
+        timestamps=tcb.timestamps,
+        nodelay=tcb.nodelay,
+        srtt=tcb.rtt.srtt,
+        rttvar=tcb.rtt.rttvar,
+        rto=tcb.rtt.rto,
+        congestion_control=tcb.congestion.name,
+        cwnd=tcb.congestion.cwnd,
+        ssthresh=tcb.congestion.ssthresh,
+        in_flight=tcb.in_flight,
+        unsent=max(0, tcb.send_buffer.end - tcb.snd_nxt),
+        unread=tcb.receive_buffer.ready.length,
+        out_of_order=tcb.receive_buffer.held_bytes,
+        segments_sent=tcb.segments_sent,
+        segments_received=tcb.segments_received,
+        bytes_sent=tcb.bytes_sent,
+        bytes_received=tcb.bytes_received,
+        retransmissions=tcb.retransmissions,
+    )

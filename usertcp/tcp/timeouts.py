@@ -1,0 +1,90 @@
+"""Timeouts: RFC 9293 §3.10.8 and §3.8.3, RFC 6298 §5."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from usertcp.tcp import output
+from usertcp.tcp.errors import ConnectionTimedOut
+from usertcp.tcp.events import Kind
+from usertcp.tcp.states import Event, State
+
+if TYPE_CHECKING:
+    from usertcp.tcp.connection import Connection
+
+
+def run(tcb: Connection, now: float) -> None:
+    """Act on each timer that is due."""
+    if tcb.retransmit_due <= now:
+        _retransmission(tcb, now)
+    if tcb.ack_due <= now:
+        tcb.need_ack()
+    if tcb.time_wait_due <= now:
+        tcb.step(Event.TIME_WAIT_TIMEOUT, now)
+        tcb.end(now, None)
+    elif tcb.fin_wait_2_due <= now:
+        tcb.step(Event.FIN_WAIT_2_TIMEOUT, now)
+        tcb.end(now, ConnectionTimedOut("the peer acknowledged our FIN but never closed its own side"))
+
+
+def _retransmission(tcb: Connection, now: float) -> None:
+    if not tcb.snd_wnd and tcb.state not in (State.SYN_SENT, State.SYN_RECEIVED):
+        _zero_window(tcb, now)
+    elif tcb.rtx:
+        _expired(tcb, now)
+    else:
+        # Silly-window avoidance has held data back for long enough (RFC 9293 §3.8.6.2.1 (4)).
+        tcb.probing = False
+        tcb.retransmit_due = inf
+        tcb.sws_override = True
+        tcb.touch()
+
+
+def _zero_window(tcb: Connection, now: float) -> None:
+    """Probe.  As long as the peer acknowledges, the connection stays open (RFC 9293 §3.8.6.1, MUST-37)."""
+    if now - tcb.last_arrival >= tcb.settings.r2:
+        _give_up(tcb, now, "the peer stopped answering the probes of its closed window")
+        return
+    output.send_probe(tcb, now)
+    tcb.outlet.count("window-probes")
+    tcb.rtt.back_off()  # RFC 9293 §3.8.6.1 (SHLD-30)
+    tcb.probing = True
+    tcb.retransmit_due = now + tcb.rtt.rto
+
+
+def _expired(tcb: Connection, now: float) -> None:
+    """RFC 6298 §5.4-§5.6, RFC 9293 §3.8.3."""
+    first = tcb.rtx.first
+    limit = tcb.settings.r2_syn if first.syn else tcb.settings.r2
+    waited = now - tcb.at_risk_since
+    if waited >= limit:
+        what = "our SYN" if first.syn else "our data"
+        detail = f" ({tcb.soft_error})" if tcb.soft_error else ""
+        _give_up(tcb, now, f"the peer did not acknowledge {what} within {waited:.0f} s{detail}")
+        return
+    tcb.step(Event.RETRANSMISSION_TIMEOUT, now)
+    if not first.syn:
+        flight = tcb.snd_nxt - tcb.snd_una
+        tcb.congestion.on_timeout(flight, again=first.times_sent > 1, now=now)
+    tcb.rtt.back_off()
+    tcb.rtx.mark_all_lost()
+    tcb.recovering = False
+    tcb.recover = tcb.snd_nxt  # RFC 6582 §3.2 step 4
+    tcb.dup_acks = 0
+    tcb.retransmit_due = now + tcb.rtt.rto
+    tcb.outlet.count("retransmission-timeouts")
+    if first.times_sent == tcb.settings.r1:
+        tcb.outlet.count("r1-reached")
+    trace = tcb.outlet.trace
+    if trace is not None:
+        what = f"retransmission timeout, the next one after {tcb.rtt.rto:.3g} s"
+        trace((Kind.CONGESTION, now, tcb.number, what, tcb.congestion.cwnd, tcb.congestion.ssthresh))
+    tcb.touch()
+
+
+def _give_up(tcb: Connection, now: float, why: str) -> None:
+    """R2 is reached: the connection is closed and the application told (RFC 9293 §3.8.3)."""
+    tcb.outlet.count("timed-out")
+    tcb.step(Event.USER_TIMEOUT, now)
+    tcb.end(now, ConnectionTimedOut(why))
