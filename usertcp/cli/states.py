@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import sys
 
 import click
 
 from usertcp.observe import diagram_text
 from usertcp.observe.diagram import to_json, to_mermaid
 from usertcp.observe.diagram_svg import to_svg
+from usertcp.observe.escape import for_ascii
+from usertcp.observe.printer import can_draw
 
 
 @click.command()
@@ -36,7 +39,8 @@ def states(form: str, complete: bool) -> None:
         case "json":
             click.echo(to_json(), nl=False)
         case _:
-            click.echo(_text(complete), nl=False)
+            text = _text(complete)
+            click.echo(text if can_draw(sys.stdout) else for_ascii(text), nl=False)
 
 
 def _text(complete: bool) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from usertcp.observe.folding import Fold
-from usertcp.observe.names import amount, socket_text
+from usertcp.observe.names import amount, counted, socket_text
 from usertcp.observe.peer import Peer
 from usertcp.tcp.events import Opened, Retransmitted, SegmentIn, SegmentOut, TraceEvent
 from usertcp.tcp.states import State
@@ -100,8 +100,8 @@ class Conversation:
         totals = self.totals
         parts = [
             f"{(self.ended - self.started) * 1000:,.1f} ms",
-            f"sent {totals['out']:,} segments, {amount(totals['out bytes'])}",
-            f"received {totals['in']:,} segments, {amount(totals['in bytes'])}",
+            f"sent {counted(totals['out'], 'segment')}, {amount(totals['out bytes'])}",
+            f"received {counted(totals['in'], 'segment')}, {amount(totals['in bytes'])}",
         ]
         for what in ("sent again", "out of order", "dropped"):
             if totals[what]:

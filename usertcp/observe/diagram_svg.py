@@ -13,10 +13,12 @@ from usertcp.tcp.states import State
 Point = tuple[float, float]
 
 _S = State
-_WIDTH, _HEIGHT = 1340, 1380
-_LEFT, _MIDDLE, _RIGHT = 320, 670, 1020
+_WIDTH, _HEIGHT = 1500, 1360
+_LEFT, _MIDDLE, _RIGHT = 400, 750, 1100
 _BOX_WIDTH, _BOX_HEIGHT = 190, 64
 _RADIUS: Final = 14
+#: Three arrows meet on one side of LISTEN.
+_TALL: Final = {_S.LISTEN: 96}
 
 _PLACES: Final[dict[State, Point]] = {
     _S.CLOSED: (_MIDDLE, 190),
@@ -43,90 +45,96 @@ class _Route(NamedTuple):
     anchor: str = "start"
 
 
-def _y(state: State, offset: float = 0) -> float:
-    return _PLACES[state][1] + offset
+def _top(state: State) -> float:
+    return _PLACES[state][1] - _height(state) / 2
 
 
-_TOP, _BOTTOM = -_BOX_HEIGHT / 2, _BOX_HEIGHT / 2
+def _bottom(state: State) -> float:
+    return _PLACES[state][1] + _height(state) / 2
+
+
+def _height(state: State) -> float:
+    return _TALL.get(state, _BOX_HEIGHT)
+
+
 _LEFT_EDGE, _RIGHT_EDGE = _MIDDLE - _BOX_WIDTH / 2, _MIDDLE + _BOX_WIDTH / 2
 
 #: By source, target and whether figure 5 has the edge.
 _ROUTES: Final[dict[tuple[State, State, bool], _Route]] = {
     (_S.CLOSED, _S.LISTEN, True): _Route(
-        ((_MIDDLE - 40, _y(_S.CLOSED, _BOTTOM)), (_MIDDLE - 40, _y(_S.LISTEN, _TOP))),
+        ((_MIDDLE - 40, _bottom(_S.CLOSED)), (_MIDDLE - 40, _top(_S.LISTEN))),
         (_MIDDLE - 50, 275),
         "end",
     ),
     (_S.LISTEN, _S.CLOSED, True): _Route(
-        ((_MIDDLE + 40, _y(_S.LISTEN, _TOP)), (_MIDDLE + 40, _y(_S.CLOSED, _BOTTOM))), (_MIDDLE + 50, 275)
+        ((_MIDDLE + 40, _top(_S.LISTEN)), (_MIDDLE + 40, _bottom(_S.CLOSED))), (_MIDDLE + 50, 275)
     ),
     (_S.CLOSED, _S.SYN_SENT, True): _Route(
-        ((_RIGHT_EDGE, 175), (_RIGHT + 70, 175), (_RIGHT + 70, _y(_S.SYN_SENT, _TOP))), (790, 148)
+        ((_RIGHT_EDGE, 175), (_RIGHT + 70, 175), (_RIGHT + 70, _top(_S.SYN_SENT))), (_RIGHT_EDGE + 25, 148)
     ),
     (_S.SYN_SENT, _S.CLOSED, True): _Route(
-        ((_RIGHT + 25, _y(_S.SYN_SENT, _TOP)), (_RIGHT + 25, 205), (_RIGHT_EDGE, 205)),
+        ((_RIGHT + 25, _top(_S.SYN_SENT)), (_RIGHT + 25, 205), (_RIGHT_EDGE, 205)),
         (_RIGHT + 15, 275),
         "end",
     ),
     (_S.LISTEN, _S.SYN_SENT, True): _Route(
-        ((_RIGHT_EDGE, 385), (_RIGHT - 70, 385), (_RIGHT - 70, _y(_S.SYN_SENT, _TOP))), (790, 404)
+        ((_RIGHT_EDGE, 402), (_RIGHT - 70, 402), (_RIGHT - 70, _top(_S.SYN_SENT))), (_RIGHT_EDGE + 25, 421)
     ),
     (_S.LISTEN, _S.SYN_SENT, False): _Route(
-        ((_RIGHT_EDGE, 355), (_RIGHT - 25, 355), (_RIGHT - 25, _y(_S.SYN_SENT, _TOP))), (790, 346)
+        ((_RIGHT_EDGE, 338), (_RIGHT - 25, 338), (_RIGHT - 25, _top(_S.SYN_SENT))), (_RIGHT_EDGE + 25, 329)
     ),
     (_S.LISTEN, _S.SYN_RECEIVED, True): _Route(
-        ((_LEFT_EDGE, 385), (_LEFT + 60, 385), (_LEFT + 60, _y(_S.SYN_RECEIVED, _TOP))), (_LEFT + 80, 404)
+        ((_LEFT_EDGE, 402), (_LEFT + 60, 402), (_LEFT + 60, _top(_S.SYN_RECEIVED))), (_LEFT + 80, 421)
     ),
     (_S.SYN_RECEIVED, _S.LISTEN, True): _Route(
-        ((_LEFT + 10, _y(_S.SYN_RECEIVED, _TOP)), (_LEFT + 10, 370), (_LEFT_EDGE, 370)), (_LEFT + 30, 361)
+        ((_LEFT + 10, _top(_S.SYN_RECEIVED)), (_LEFT + 10, 370), (_LEFT_EDGE, 370)), (_LEFT + 30, 361)
     ),
     (_S.SYN_RECEIVED, _S.LISTEN, False): _Route(
         (
-            (_LEFT - 60, _y(_S.SYN_RECEIVED, _TOP)),
-            (_LEFT - 60, 326),
-            (_LEFT_EDGE - 40, 326),
-            (_LEFT_EDGE, 352),
+            (_LEFT - 60, _top(_S.SYN_RECEIVED)),
+            (_LEFT - 60, 338),
+            (_LEFT_EDGE, 338),
         ),
-        (_LEFT - 40, 317),
+        (_LEFT - 40, 329),
     ),
     (_S.SYN_SENT, _S.SYN_RECEIVED, True): _Route(
-        ((_RIGHT - _BOX_WIDTH / 2, 530), (_LEFT + _BOX_WIDTH / 2, 530)), (_MIDDLE, 520), "middle"
+        ((_RIGHT - _BOX_WIDTH / 2, 530), (_LEFT + _BOX_WIDTH / 2, 530)), (_MIDDLE, 503), "middle"
     ),
     (_S.SYN_RECEIVED, _S.ESTABLISHED, True): _Route(
-        ((_LEFT + 60, _y(_S.SYN_RECEIVED, _BOTTOM)), (_LEFT + 60, 675), (_LEFT_EDGE, 675)), (_LEFT + 80, 666)
+        ((_LEFT + 60, _bottom(_S.SYN_RECEIVED)), (_LEFT + 60, 675), (_LEFT_EDGE, 675)), (_LEFT + 80, 666)
     ),
     (_S.SYN_SENT, _S.ESTABLISHED, True): _Route(
-        ((_RIGHT - 60, _y(_S.SYN_SENT, _BOTTOM)), (_RIGHT - 60, 675), (_RIGHT_EDGE, 675)), (790, 648)
+        ((_RIGHT - 60, _bottom(_S.SYN_SENT)), (_RIGHT - 60, 675), (_RIGHT_EDGE, 675)), (_RIGHT_EDGE + 25, 648)
     ),
     (_S.SYN_RECEIVED, _S.FIN_WAIT_1, True): _Route(
-        ((_LEFT - 60, _y(_S.SYN_RECEIVED, _BOTTOM)), (_LEFT - 60, _y(_S.FIN_WAIT_1, _TOP))), (_LEFT - 50, 730)
+        ((_LEFT - 60, _bottom(_S.SYN_RECEIVED)), (_LEFT - 60, _top(_S.FIN_WAIT_1))), (_LEFT - 50, 730)
     ),
     (_S.ESTABLISHED, _S.FIN_WAIT_1, True): _Route(
-        ((_LEFT_EDGE, 705), (_LEFT + 60, 705), (_LEFT + 60, _y(_S.FIN_WAIT_1, _TOP))), (_LEFT + 80, 724)
+        ((_LEFT_EDGE, 705), (_LEFT + 60, 705), (_LEFT + 60, _top(_S.FIN_WAIT_1))), (_LEFT + 80, 724)
     ),
     (_S.ESTABLISHED, _S.CLOSE_WAIT, True): _Route(
-        ((_RIGHT_EDGE, 705), (_RIGHT - 60, 705), (_RIGHT - 60, _y(_S.CLOSE_WAIT, _TOP))), (790, 724)
+        ((_RIGHT_EDGE, 705), (_RIGHT - 60, 705), (_RIGHT - 60, _top(_S.CLOSE_WAIT))), (_RIGHT_EDGE + 25, 724)
     ),
     (_S.FIN_WAIT_1, _S.FIN_WAIT_2, True): _Route(
-        ((_LEFT, _y(_S.FIN_WAIT_1, _BOTTOM)), (_LEFT, _y(_S.FIN_WAIT_2, _TOP))), (_LEFT + 12, 970)
+        ((_LEFT, _bottom(_S.FIN_WAIT_1)), (_LEFT, _top(_S.FIN_WAIT_2))), (_LEFT + 12, 970)
     ),
     (_S.FIN_WAIT_1, _S.CLOSING, True): _Route(
-        ((_LEFT + _BOX_WIDTH / 2, 870), (_MIDDLE, 870), (_MIDDLE, _y(_S.CLOSING, _TOP))), (_LEFT + 120, 843)
+        ((_LEFT + _BOX_WIDTH / 2, 870), (_MIDDLE, 870), (_MIDDLE, _top(_S.CLOSING))), (_LEFT + 120, 843)
     ),
     (_S.CLOSE_WAIT, _S.LAST_ACK, True): _Route(
-        ((_RIGHT, _y(_S.CLOSE_WAIT, _BOTTOM)), (_RIGHT, _y(_S.LAST_ACK, _TOP))), (_RIGHT + 12, 960)
+        ((_RIGHT, _bottom(_S.CLOSE_WAIT)), (_RIGHT, _top(_S.LAST_ACK))), (_RIGHT + 12, 960)
     ),
     (_S.FIN_WAIT_2, _S.TIME_WAIT, True): _Route(
-        ((_LEFT, _y(_S.FIN_WAIT_2, _BOTTOM)), (_LEFT, 1230), (_LEFT_EDGE, 1230)), (_LEFT + 30, 1203)
+        ((_LEFT, _bottom(_S.FIN_WAIT_2)), (_LEFT, 1230), (_LEFT_EDGE, 1230)), (_LEFT + 30, 1203)
     ),
     (_S.CLOSING, _S.TIME_WAIT, True): _Route(
-        ((_MIDDLE, _y(_S.CLOSING, _BOTTOM)), (_MIDDLE, _y(_S.TIME_WAIT, _TOP))), (_MIDDLE + 12, 1150)
+        ((_MIDDLE, _bottom(_S.CLOSING)), (_MIDDLE, _top(_S.TIME_WAIT))), (_MIDDLE + 12, 1150)
     ),
     (_S.LAST_ACK, _S.CLOSED, True): _Route(
-        ((_RIGHT, _y(_S.LAST_ACK, _BOTTOM)), (_RIGHT, 1230 + _TOP)), (_RIGHT + 12, 1150)
+        ((_RIGHT, _bottom(_S.LAST_ACK)), (_RIGHT, 1230 - _BOX_HEIGHT / 2)), (_RIGHT + 12, 1150)
     ),
     (_S.TIME_WAIT, _S.CLOSED, True): _Route(
-        ((_RIGHT_EDGE, 1230), (_RIGHT - _BOX_WIDTH / 2, 1230)), (845, 1203), "middle"
+        ((_RIGHT_EDGE, 1230), (_RIGHT - _BOX_WIDTH / 2, 1230)), (_MIDDLE + 175, 1203), "middle"
     ),
 }
 
@@ -139,7 +147,7 @@ _ESCAPES: Final[dict[State, str]] = {
     _S.FIN_WAIT_1: "left",
     _S.FIN_WAIT_2: "left",
     _S.CLOSE_WAIT: "right",
-    _S.CLOSING: "down-right",
+    _S.CLOSING: "left, text below",
     _S.LAST_ACK: "right",
     _S.TIME_WAIT: "down",
 }
@@ -224,19 +232,23 @@ def _legend() -> Iterator[str]:
 
 
 def _areas() -> Iterator[str]:
-    for x, y, width, height, colour, name in (
-        (40, 815, 755, 480, "#fef4e6", "WE CLOSE FIRST"),
-        (815, 815, 485, 310, "#f8effb", "THE PEER CLOSES FIRST"),
-    ):
-        yield f'<rect class="area" x="{x}" y="{y}" width="{width}" height="{height}" rx="18" fill="{colour}"/>'
-        yield f'<text class="area-name" x="{x + 18}" y="{y + height - 14}">{name}</text>'
+    yield from _area(30, 865, 515, "#fef4e6", "WE CLOSE FIRST")
+    yield from _area(915, 520, 320, "#f8effb", "THE PEER CLOSES FIRST", right=True)
+
+
+def _area(x: int, width: int, height: int, colour: str, name: str, *, right: bool = False) -> Iterator[str]:
+    y = 815
+    yield f'<rect class="area" x="{x}" y="{y}" width="{width}" height="{height}" rx="18" fill="{colour}"/>'
+    at, anchor = (x + width - 18, "end") if right else (x + 18, "start")
+    yield f'<text class="area-name" x="{at}" y="{y + height - 16}" text-anchor="{anchor}">{name}</text>'
 
 
 def _box(state: State, place: Point) -> str:
     x, y = place
+    height = _height(state)
     return (
-        f'<g class="box {_PHASE_OF[state]}"><rect x="{x - _BOX_WIDTH / 2:g}" y="{y - _BOX_HEIGHT / 2:g}" '
-        f'width="{_BOX_WIDTH}" height="{_BOX_HEIGHT}" rx="12"/>'
+        f'<g class="box {_PHASE_OF[state]}"><rect x="{x - _BOX_WIDTH / 2:g}" y="{y - height / 2:g}" '
+        f'width="{_BOX_WIDTH}" height="{height:g}" rx="12"/>'
         f'<text x="{x:g}" y="{y + 6:g}">{for_html(state.value)}</text></g>'
     )
 
@@ -271,26 +283,23 @@ def _escape(edge: Edge) -> Iterator[str]:
     x, y = _PLACES[edge.source]
     side = _ESCAPES[edge.source]
     names = [event.value for event in edge.events]
-    if side in ("left", "right"):
-        sign = -1 if side == "left" else 1
-        start, end = x + sign * _BOX_WIDTH / 2, x + sign * (_BOX_WIDTH / 2 + 50)
-        pill = (end + sign * 34, y)
-        points: tuple[Point, ...] = ((start, y), (end, y))
-        anchor = "end" if side == "left" else "start"
-        text_x, text_y = end + sign * 74, y + 5 - 8 * (len(names) - 1)
+    if side == "down":
+        start, end = (x, _bottom(edge.source)), (x, _bottom(edge.source) + 30)
+        pill, text, anchor = (x, end[1] + 12), (x + 41, end[1] + 16), "start"
     else:
-        offset = 60 if side == "down-right" else 0
-        start, end = y + _BOX_HEIGHT / 2, y + _BOX_HEIGHT / 2 + 34
-        pill = (x + offset, end + 12)
-        points = ((x + offset, start), (x + offset, end))
-        anchor, text_x, text_y = "start", x + offset + 42, end + 16 - 8 * (len(names) - 1)
-    yield f'<path class="extra" d="{_path(points)}"/>'
+        sign = 1 if side == "right" else -1
+        start, end = (x + sign * _BOX_WIDTH / 2, y), (x + sign * (_BOX_WIDTH / 2 + 40), y)
+        pill, text = (end[0] + sign * 33, y), (end[0] + sign * 74, y + 4)
+        anchor = "start" if side == "right" else "end"
+    if side == "left, text below":
+        text, anchor = (pill[0], y + 32 + 8 * (len(names) - 1)), "middle"
+    yield f'<path class="extra" d="{_path((start, end))}"/>'
     yield (
         f'<g class="pill"><rect x="{pill[0] - 33:g}" y="{pill[1] - 12:g}" width="66" height="24" rx="12"/>'
         f'<text x="{pill[0]:g}" y="{pill[1] + 4:g}">{State.CLOSED}</text></g>'
     )
     for index, name in enumerate(names):
-        yield _text("extra-event", text_x, text_y + 16 * index, anchor, name)
+        yield _text("extra-event", text[0], text[1] + 16 * index - 8 * (len(names) - 1), anchor, name)
 
 
 def _path(points: tuple[Point, ...]) -> str:

@@ -35,6 +35,17 @@ def for_terminal(text: str | bytes) -> str:
     return "".join(map(_visible, text))
 
 
+def for_ascii(text: str) -> str:
+    """Our own drawings for an output that can write nothing but ASCII: one character for one, columns stay."""
+    return text.translate(_ASCII).encode("ascii", "replace").decode("ascii")
+
+
+_ASCII = str.maketrans(
+    "─╌│├┤┌┐└┘┬┴┼╴╵╶╷◆◇◀▶▲▼→…·—§",
+    "--|||+++++++-|-|*o<>^v>:,-S",
+)
+
+
 def for_html(text: str | bytes) -> str:
     """``text`` for the content or a quoted attribute of HTML or SVG."""
     return _escape_html(for_terminal(text), quote=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
-from usertcp.observe.names import amount
+from usertcp.observe.names import amount, counted
 from usertcp.tcp.events import SegmentIn, SegmentOut
 
 #: The newest segments of a run are kept back, so that what comes before the next notable line is seen.
@@ -78,5 +78,4 @@ class Fold:
 
 
 def _direction(arrow: str, segments: int, size: int) -> str:
-    word = "segment" if segments == 1 else "segments"
-    return f"{arrow} {segments:,} {word}, {amount(size) if size else 'no data'}"
+    return f"{arrow} {counted(segments, 'segment')}, {amount(size) if size else 'no data'}"

@@ -73,6 +73,7 @@ class Ladder:
         self._inner = self._width - _TIME - 2 * _STATE - 5 - (_NUMBER if numbered else 0)
         self._conversations: dict[int, Conversation] = {}
         self._last = 0
+        self._titled = False
 
     def feed(self, event: TraceEvent) -> list[Line]:
         """The lines that ``event`` adds; none while it is folded away."""
@@ -178,8 +179,9 @@ class Ladder:
         else:
             text = "its beginning was not recorded"
         lines = wrap([Span(f"Connection {conversation.number}: {text}", Role.TITLE)], self._width)
-        if self._numbered and self._last:
+        if self._numbered and self._titled:
             return lines
+        self._titled = True
         key = "◆ ours  ◇ the peer's, inferred "
         columns: Line = (
             Span(" " * (_NUMBER if self._numbered else 0), Role.PLAIN),
@@ -266,9 +268,9 @@ class Ladder:
             rest.append(f"win={segment.window}")
         rest += option_names(segment.options, segment.ts_val is not None and bool(segment.flags & SYN))
         for start, end in segment.options.sack:
-            rest.append(f"sack {self._number(receiver, start)}-{self._number(receiver, end)}")
+            rest.append(f"sack={self._number(receiver, start)}-{self._number(receiver, end)}")
         if isinstance(segment, SegmentOut) and segment.segments > 1:
-            rest.insert(0, f"({segment.segments} segments)")
+            rest.insert(0, f"segments={segment.segments}")
         items += rest
         fitting = len(items)
         while len(" ".join(items[:fitting])) > room:

@@ -41,30 +41,35 @@ def socket_text(address: bytes, port: int) -> str:
 
 
 def option_names(options: Options, timestamps: bool) -> list[str]:
-    """The options of a segment, one short text each, in the order in which they are usually sent."""
+    """The options of a segment, one short text without blanks each, in the order in which they are usually sent."""
     names = []
     if options.mss is not None:
-        names.append(f"mss {options.mss}")
+        names.append(f"mss={options.mss}")
     if options.window_scale is not None:
-        names.append(f"ws {options.window_scale}")
+        names.append(f"ws={options.window_scale}")
     if options.sack_permitted:
         names.append("sackOK")
     if timestamps:
         names.append("TS")
     if options.fast_open is not None:
-        names.append(f"TFO {options.fast_open.hex()}" if options.fast_open else "TFO request")
+        names.append(f"TFO={options.fast_open.hex()}" if options.fast_open else "TFO")
     if options.user_timeout is not None:
-        names.append(f"UTO {options.user_timeout}")
-    names += [f"option {kind}" for kind, _ in options.unknown]
+        names.append(f"UTO={options.user_timeout}")
+    names += [f"option={kind}" for kind, _ in options.unknown]
     return names
 
 
 def amount(count: int) -> str:
     """Bytes as a person reads them: ``"61.0 MB"``; exact below 10,000."""
     if count < 10_000:
-        return f"{count:,} {'byte' if count == 1 else 'bytes'}"
+        return counted(count, "byte")
     size, unit = next(pair for pair in _UNITS if count >= pair[0])
     return f"{count / size:.1f} {unit}"
+
+
+def counted(count: int, what: str) -> str:
+    """``"1 byte"``, ``"2,000 bytes"``."""
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 _UNITS: Final = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))

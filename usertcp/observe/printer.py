@@ -10,6 +10,7 @@ from typing import IO, Any, Final
 from rich.console import Console
 from rich.text import Text
 
+from usertcp.observe.escape import for_ascii
 from usertcp.observe.ladder import MIN_WIDTH, Ladder
 from usertcp.observe.lines import Line, Role, plain
 from usertcp.tcp.events import TraceEvent, read
@@ -34,9 +35,6 @@ _STYLES: Final = {
     Role.ERROR: "red",
 }
 
-#: For outputs that cannot write more than ASCII; one character for one, so that columns stay.
-_ASCII: Final = str.maketrans("─╌│├┤◆◀▶…·—§", "--|||*<>:,-S")
-
 
 class Printer:
     """Writes lines to ``file``: in colour where it is a terminal, as plain text where it is not."""
@@ -48,7 +46,7 @@ class Printer:
         if width is None:
             width = shutil.get_terminal_size((MIN_WIDTH, 24)).columns if self._colour else MIN_WIDTH
         self.width = max(width, MIN_WIDTH)
-        self._ascii = not _can_write(file, "◀─▶│◆")
+        self._ascii = not can_draw(file)
         self._console = Console(file=file, width=self.width, highlight=False, soft_wrap=True)
 
     def print(self, lines: Iterable[Line]) -> None:
@@ -67,9 +65,7 @@ class Printer:
         return text
 
     def _encodable(self, text: str) -> str:
-        if not self._ascii:
-            return text
-        return text.translate(_ASCII).encode("ascii", "replace").decode("ascii")
+        return for_ascii(text) if self._ascii else text
 
 
 class LivePrinter:
@@ -107,9 +103,10 @@ class LivePrinter:
             self._show(read(waiting.popleft()))
 
 
-def _can_write(file: IO[str], sample: str) -> bool:
+def can_draw(file: IO[str]) -> bool:
+    """Whether ``file``'s encoding has the characters that diagrams and ladders are made of."""
     try:
-        sample.encode(getattr(file, "encoding", None) or "ascii")
+        "◀─▶│◆◇…§".encode(getattr(file, "encoding", None) or "ascii")
     except (UnicodeEncodeError, LookupError):
         return False
     return True

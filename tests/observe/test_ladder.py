@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from usertcp.observe.ladder import Ladder, ladders
+from usertcp.observe.lines import plain
+from usertcp.tcp.events import (
+    ChallengeAck,
+    Congestion,
+    Dropped,
+    IcmpIn,
+    Opened,
+    TraceEvent,
+)
+from usertcp.tcp.states import Event
+from usertcp.wire.tcp import ACK, FIN, PSH, RST, SYN, Options
+
+Make = Callable[..., Any]
+
+
+def _draw(events: list[TraceEvent], **options: Any) -> list[str]:
+    return [plain(line) for line in ladders(events, **options)]
+
+
+def _draw_live(events: list[TraceEvent], width: int = 80) -> list[str]:
+    ladder = Ladder(width=width, numbered=True)
+    lines = [line for event in events for line in ladder.feed(event)]
+    return [plain(line) for line in lines + ladder.end()]
+
+
+VISIT = """\
+Connection 1: usertcp 192.0.2.2:80 ◀── peer 192.0.2.1:43211
+
+       ms usertcp                  ◆ ours  ◇ the peer's, inferred   peer
+    0.100 LISTEN       ◆ passive OPEN · RFC 9293 §3.10.1: a       │
+                       │ passive OPEN waits for a peer's SYN      │
+                       │                              active OPEN ◇ SYN-SENT
+    0.200              │◀─ SYN seq=0 (ISN 2954113876) win=64256 ──┤
+                       │   mss=1460, ws=7, sackOK, TS             │
+    0.300 SYN-RECEIVED ◆ rcv SYN · RFC 9293 §3.10.7.2: a peer's   │
+                       │ SYN is answered with SYN,ACK             │
+    0.400              ├── SYN,ACK seq=0 (ISN 1774102233) ack=1 ─▶│
+                       │   win=65535, mss=1460, ws=8, sackOK, TS  │
+                       │   ack=1 is ISN 2954113876 + 1: a SYN     │
+                       │   counts as one byte         rcv SYN,ACK ◇ ESTABLISHED
+    0.500              │◀─ ACK seq=1 ack=1 win=64256 ─────────────┤
+                       │   ack=1 is ISN 1774102233 + 1: a SYN     │
+                       │   counts as one byte                     │
+    0.600 ESTABLISHED  ◆ rcv ACK · RFC 9293 §3.10.7.4: our SYN is │
+                       │ acknowledged: both initial sequence      │
+                       │ numbers are agreed                       │
+    0.700              │◀─ PSH,ACK seq=1 ack=1 len=73 win=64256 ──┤
+    0.800              ├── ACK seq=1 ack=74 win=65535 ───────────▶│
+    0.900              ├── PSH,ACK seq=1 ack=74 len=154 ─────────▶│
+                       │   win=65535                              │
+    1.000              │◀─ ACK seq=74 ack=155 win=64256 ──────────┤
+                       │                                    CLOSE ◇ FIN-WAIT-1
+    1.100              │◀─ FIN,ACK seq=74 ack=155 win=64256 ──────┤
+    1.200 CLOSE-WAIT   ◆ rcv FIN · RFC 9293 §3.10.7.4: the peer   │
+                       │ closed first: it will send no more       │
+    1.300              ├── ACK seq=155 ack=75 win=65535 ─────────▶│
+                       │   ack=75 is the FIN's 74 + 1: a FIN      │
+                       │   counts as one byte      rcv ACK of FIN ◇ FIN-WAIT-2
+    1.400 LAST-ACK     ◆ CLOSE · RFC 9293 §3.10.4: we close       │
+                       │ second: a FIN follows the last byte of   │
+                       │ our data                                 │
+    1.500              ├── FIN,ACK seq=155 ack=75 win=65535 ─────▶│
+                       │                                  rcv FIN ◇ TIME-WAIT
+    1.600              │◀─ ACK seq=75 ack=156 win=64256 ──────────┤
+                       │   ack=156 is the FIN's 155 + 1: a FIN    │
+                       │   counts as one byte                     │
+    1.700 CLOSED       ◆ rcv ACK of FIN · RFC 9293 §3.10.7.4: our │
+                       │ FIN is acknowledged and the peer had     │
+                       │ closed before: done                      │
+    1.800              │ ended in good order                      │
+1.8 ms · sent 5 segments, 154 bytes · received 6 segments, 73 bytes
+"""
+
+
+def test_a_whole_connection_in_80_columns(visit: Any) -> None:
+    assert "\n".join(_draw(visit.events)) + "\n" == VISIT
+
+
+@pytest.mark.parametrize("width", [40, 80, 81, 99, 120, 132, 500])
+@pytest.mark.parametrize("absolute", [False, True])
+def test_no_line_is_longer_than_the_width(script: Make, width: int, absolute: bool) -> None:
+    made = _everything(script)
+    limit = max(width, 80)
+    for line in _draw(made, width=width, absolute=absolute) + _draw_live(made, width):
+        assert len(line) <= limit, line
+
+
+def _everything(script: Make) -> list[TraceEvent]:
+    made = script(conn=12345)
+    made.handshake()
+    made.request()
+    end = made.bulk(40)
+    made.resends(end - 1460)
+    for number in range(20):
+        made.keeps(2000 + number, 9000, 90000)
+        made.drops("a-reason-with-a-very-long-name-" * 3)
+    made.goes(ACK, end, 74, options=Options(sack=((made.peer_isn + 5, made.peer_isn + 2**31),) * 4))
+    made.comes(SYN, 0, options=Options(1460, 14, True, (), b"12345678", 5, ((253, b""), (254, b""))))
+    made.events += [
+        ChallengeAck(made.time, 12345, "a SYN on an open connection", True),
+        ChallengeAck(made.time, 12345, "a SYN on an open connection", False),
+        Congestion(made.time, 12345, "slow start again", 10**10, 10**10),
+        IcmpIn(made.time, 12345, "host unreachable", "a hint only"),
+        Dropped(made.time + 10**7, 0, "no-such-port", "3.10.7.1", 0, 0),
+        Opened(made.time, 3, bytes(range(100, 116)), 65535, bytes(range(50, 66)), 65535, "active"),
+    ]
+    made.resets()
+    return list(made.events)
+
+
+def test_numbers_on_the_arrow_are_never_cut_off(script: Make) -> None:
+    made = script()
+    made.our_isn = made.peer_isn = 4_000_000_000
+    made.handshake()
+    made.goes(PSH | ACK, 290_000_000, 290_000_001, length=65160, segments=45)
+    drawn = " ".join(_draw_live(made.events))
+    for text in ("seq=290000000", "ack=290000001", "len=65160", "segments=45"):
+        assert text in drawn
+
+
+def test_absolute_sequence_numbers(visit: Any) -> None:
+    text = "\n".join(_draw(visit.events, absolute=True, width=120))
+    assert "SYN,ACK seq=1774102233 ack=2954113877" in text
+    assert "ISN" not in text.replace("is ISN", "")
+
+
+def test_relative_numbers_wrap(script: Make) -> None:
+    made = script()
+    made.our_isn = made.peer_isn = 2**32 - 1
+    made.handshake()
+    made.request()
+    made.close()
+    text = "\n".join(_draw(made.events))
+    assert "FIN,ACK seq=74 ack=155" in text
+    assert "ack=75 is the FIN's 74 + 1" in text
+
+
+def test_a_handshake_that_was_not_seen_counts_from_its_first_segment(script: Make) -> None:
+    made = script()
+    made.comes(PSH | ACK, 500, 900, length=10)
+    made.goes(ACK, 900, 510)
+    text = "\n".join(_draw(made.events))
+    assert "PSH,ACK seq=1 ack=1 len=10" in text
+    assert "ACK seq=1 ack=11" in text
+
+
+def test_a_ring_that_has_lost_the_beginning(visit: Any) -> None:
+    text = "\n".join(_draw(visit.events[6:]))
+    assert text.startswith("Connection 1: its beginning was not recorded\n")
+    assert "FIN-WAIT-1" in text
+
+
+def test_bulk_is_folded_and_what_follows_is_shown(script: Make) -> None:
+    made = script()
+    made.handshake()
+    made.request()
+    made.close(ack=made.bulk(3000))
+    lines = _draw(made.events)
+    assert len(lines) < 60
+    text = " ".join(" ".join(lines).replace("│", " ").split())
+    assert "… ▶ 29,990 segments, 43.8 MB; ◀ 2,998 segments, no data …" in text
+    fold = next(index for index, line in enumerate(lines) if "…" in line)
+    assert any("ESTABLISHED" in line and "◀─" in line for line in lines[fold:])
+    assert "sent 30,005 segments, 43.8 MB" in lines[-1]
+
+
+def test_a_short_run_is_not_folded(script: Make) -> None:
+    made = script()
+    made.handshake()
+    made.bulk(4)
+    assert not any("…" in line for line in _draw(made.events))
+
+
+def test_a_retransmission_is_marked(script: Make) -> None:
+    made = script()
+    made.handshake()
+    made.resends(1, attempt=3)
+    lines = _draw(made.events, width=120)
+    at = next(index for index, line in enumerate(lines) if "╌" in line)
+    assert "├╌╌ ACK seq=1 ack=74 len=1460" in lines[at]
+    assert "sent again, attempt 3: retransmission timeout" in lines[at + 1]
+    assert lines[-1].endswith("1 sent again")
+
+
+def test_many_retransmissions_are_folded_with_their_number(script: Make) -> None:
+    made = script()
+    made.handshake()
+    for number in range(200):
+        made.resends(1 + number * 1460)
+        made.comes(ACK, 74, 1 + (number + 1) * 1460)
+    lines = _draw(made.events)
+    assert len(lines) < 70
+    assert any("192 sent again" in line for line in lines)
+    assert "200 sent again" in " ".join(lines)
+
+
+def test_out_of_order_and_dropped_segments_are_marked(script: Make) -> None:
+    made = script()
+    made.handshake()
+    made.keeps(2921, 1460, 1460)
+    made.comes(ACK, 1, 1, length=5)
+    made.drops()
+    lines = _draw(made.events, width=120)
+    text = "\n".join(lines)
+    assert "out of order: 1,460 bytes kept until the gap before is filled" in text
+    assert "dropped: old-duplicate (RFC 9293 §3.10.7.4)" in text
+    assert "1 out of order" in lines[-1]
+    assert "1 dropped" in lines[-1]
+
+
+def test_a_reset_tells_why(script: Make) -> None:
+    made = script()
+    made.handshake()
+    made.resets()
+    text = "\n".join(_draw(made.events, width=100))
+    assert "ABORT ◇ CLOSED" in text
+    assert "◀─ RST seq=74 ─" in text
+    assert "ended: connection reset by the peer" in text
+
+
+def test_peer_changes_stand_where_they_happen(script: Make) -> None:
+    made = script("active")
+    made.goes(SYN, 0)
+    made.comes(SYN | ACK, 0, 1)
+    made.moves(Event.RCV_SYN_ACK)
+    made.goes(ACK, 1, 1)
+    lines = _draw(made.events, width=132)
+    order = (
+        "├── SYN ",
+        "◇ LISTEN",
+        "◇ SYN-RECEIVED",
+        "◀─ SYN,ACK",
+        "◆ rcv SYN,ACK",
+        "├── ACK",
+        "◇ ESTABLISHED",
+    )
+    positions = [next(i for i, line in enumerate(lines) if text in line) for text in order]
+    assert positions == sorted(positions)
+    assert lines[0].startswith("Connection 1: usertcp 192.0.2.2:80 ──▶ peer")
+
+
+def test_live_lines_carry_the_connections_number(script: Make, visit: Any) -> None:
+    other = script(conn=2)
+    other.handshake()
+    merged = sorted(visit.events + other.events, key=lambda event: event.time)
+    lines = _draw_live(merged, 100)
+    assert lines[1].startswith("Connection 1:")
+    assert all(line.startswith(("#1 ", "#2 ", "Connection ")) for line in lines[1:])
+    # After another connection's lines both states are said again.
+    assert any(line.startswith("#1") and "SYN-RECEIVED ├──" in line for line in lines)
+
+
+def test_live_forgets_a_connection_that_has_ended(visit: Any) -> None:
+    ladder = Ladder(numbered=True)
+    for event in visit.events:
+        ladder.feed(event)
+    assert not ladder._conversations
+
+
+def test_live_bulk_tells_its_progress_and_flush_the_rest(script: Make) -> None:
+    made = script()
+    made.handshake()
+    made.bulk(20_000)
+    ladder = Ladder(numbered=True)
+    lines = [plain(line) for event in made.events for line in ladder.feed(event)]
+    told = sum("…" in line and "▶" in line for line in lines)
+    assert 3 <= told <= 5  # one a second
+    assert ladder.flush()
+    assert not ladder.flush()
+
+
+def test_drops_that_belong_to_no_connection_are_listed(visit: Any) -> None:
+    strays: list[TraceEvent] = [Dropped(0.0, 0, "evil\x1b[2J", "3.10.7.1", 0, 0)] * 3
+    lines = _draw(strays + visit.events)
+    assert lines[-2:] == ["Dropped, for no connection:", "        3 evil\\x1b[2J"]
+    live = _draw_live(strays)
+    assert live == ["— dropped: evil\\x1b[2J (RFC 9293 §3.10.7.1)"] * 3
+
+
+def test_nothing_from_outside_reaches_the_terminal_unescaped(script: Make) -> None:
+    made = script()
+    made.handshake()
+    made.drops("\x1b]0;evil\x07")
+    made.events.append(IcmpIn(made.time, 1, "\x1b[2J", "\r\n"))
+    made.comes(FIN | RST, 1)
+    made.delete("\x9b31m")
+    for line in _draw(made.events):
+        assert line.isprintable() or not line

@@ -1,0 +1,196 @@
+"""The peer's state, inferred from what went over the wire, in the situations of RFC 9293 §3.5 and §3.6."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from usertcp.observe.peer import Peer
+from usertcp.tcp.events import SegmentIn, SegmentOut, TraceEvent
+from usertcp.tcp.states import Event, State
+from usertcp.wire.tcp import ACK, FIN, PSH, RST, SYN
+
+Make = Callable[..., Any]
+S, E = State, Event
+
+
+def _watch(events: list[TraceEvent], role: str = "passive") -> list[str]:
+    """Each change as "cause STATE", in order."""
+    peer = Peer(role)
+    told: list[str] = []
+    for event in events:
+        if isinstance(event, SegmentOut):
+            steps = peer.sent_to(event)
+        elif isinstance(event, SegmentIn):
+            before, after = peer.received_from(event)
+            steps = before + after
+        else:
+            continue
+        told += [f"{step.event or '?'}: {step.next_state}" for step in steps]
+    return told
+
+
+def test_a_client_that_connects_and_closes_first(visit: Any) -> None:
+    assert _watch(visit.events) == [
+        "active OPEN: SYN-SENT",
+        "rcv SYN,ACK: ESTABLISHED",
+        "CLOSE: FIN-WAIT-1",
+        "rcv ACK of FIN: FIN-WAIT-2",
+        "rcv FIN: TIME-WAIT",
+    ]
+
+
+def test_a_client_when_we_close_first(script: Make) -> None:
+    made = script()
+    made.handshake()
+    made.goes(FIN | ACK, 1, 1)
+    made.comes(ACK, 1, 2)
+    made.comes(FIN | ACK, 1, 2)
+    made.goes(ACK, 2, 2)
+    assert _watch(made.events)[2:] == [
+        "rcv FIN: CLOSE-WAIT",
+        "CLOSE: LAST-ACK",
+        "rcv ACK of FIN: CLOSED",
+    ]
+
+
+def test_a_fin_that_acknowledges_a_fin_is_two_steps(script: Make) -> None:
+    made = script()
+    made.handshake()
+    made.comes(FIN | ACK, 1, 1)
+    made.goes(FIN | ACK, 1, 2)
+    assert _watch(made.events)[2:] == [
+        "CLOSE: FIN-WAIT-1",
+        "rcv ACK of FIN: FIN-WAIT-2",
+        "rcv FIN: TIME-WAIT",
+    ]
+
+
+def test_a_server_that_we_connect_to(script: Make) -> None:
+    made = script("active")
+    made.goes(SYN, 0)
+    assert _watch(made.events, "active") == []  # nobody may be there
+    made.comes(SYN | ACK, 0, 1)
+    made.goes(ACK, 1, 1)
+    assert _watch(made.events, "active") == [
+        "passive OPEN: LISTEN",
+        "rcv SYN: SYN-RECEIVED",
+        "rcv ACK: ESTABLISHED",
+    ]
+
+
+def test_a_closed_port_that_we_connect_to(script: Make) -> None:
+    made = script("active")
+    made.goes(SYN, 0)
+    made.comes(RST | ACK, 0, 1)
+    assert _watch(made.events, "active") == ["?: CLOSED"]
+
+
+def test_simultaneous_open(script: Make) -> None:
+    """RFC 9293 figure 7."""
+    made = script("active")
+    made.goes(SYN, 0)
+    made.comes(SYN, 0)
+    made.goes(SYN | ACK, 0, 1)
+    made.comes(SYN | ACK, 0, 1)
+    assert _watch(made.events, "active") == [
+        "active OPEN: SYN-SENT",
+        "rcv SYN: SYN-RECEIVED",
+        "rcv ACK: ESTABLISHED",
+    ]
+
+
+def test_simultaneous_close_corrects_what_was_thought_of_the_peer(script: Make) -> None:
+    """RFC 9293 figure 13: the peer's FIN does not acknowledge ours, so it had not seen it."""
+    made = script()
+    made.handshake()
+    made.goes(FIN | ACK, 1, 1)
+    made.comes(FIN | ACK, 1, 1)
+    made.goes(ACK, 2, 2)
+    made.comes(ACK, 2, 2)
+    assert _watch(made.events)[2:] == [
+        "rcv FIN: CLOSE-WAIT",
+        "CLOSE: FIN-WAIT-1",
+        "rcv FIN: CLOSING",
+        "rcv ACK of FIN: TIME-WAIT",
+    ]
+
+
+def test_a_lost_syn_ack_takes_the_peer_back(script: Make) -> None:
+    made = script()
+    made.comes(SYN, 0)
+    made.goes(SYN | ACK, 0, 1)
+    made.comes(SYN, 0)
+    made.goes(SYN | ACK, 0, 1)
+    assert _watch(made.events) == [
+        "active OPEN: SYN-SENT",
+        "rcv SYN,ACK: ESTABLISHED",
+        "?: SYN-SENT",
+        "rcv SYN,ACK: ESTABLISHED",
+    ]
+
+
+def test_a_lost_ack_of_its_fin_takes_the_peer_back(script: Make) -> None:
+    made = script()
+    made.handshake()
+    made.comes(FIN | ACK, 1, 1)
+    made.goes(ACK, 1, 2)
+    made.comes(FIN | ACK, 1, 1)
+    made.goes(ACK, 1, 2)
+    assert _watch(made.events)[2:] == [
+        "CLOSE: FIN-WAIT-1",
+        "rcv ACK of FIN: FIN-WAIT-2",
+        "?: FIN-WAIT-1",
+        "rcv ACK of FIN: FIN-WAIT-2",
+    ]
+
+
+@pytest.mark.parametrize("ours", [False, True])
+def test_a_reset_ends_it(script: Make, ours: bool) -> None:
+    made = script()
+    made.handshake()
+    if ours:
+        made.goes(RST, 1)
+    else:
+        made.comes(RST, 1)
+    assert _watch(made.events)[2:] == ["rcv RST: CLOSED" if ours else "ABORT: CLOSED"]
+
+
+def test_our_reset_to_a_listening_peer_leaves_it_listening(script: Make) -> None:
+    made = script("active")
+    made.goes(SYN, 0)
+    made.comes(SYN | ACK, 0, 1)
+    made.goes(RST, 1)
+    assert _watch(made.events, "active")[-1] == "rcv RST (opened passively): LISTEN"
+
+
+def test_a_connection_whose_handshake_was_not_seen(script: Make) -> None:
+    made = script()
+    made.comes(PSH | ACK, 1, 1, length=10)
+    made.comes(FIN | ACK, 11, 1)
+    assert _watch(made.events) == ["?: ESTABLISHED", "CLOSE: FIN-WAIT-1"]
+
+
+def test_sequence_numbers_wrap(script: Make) -> None:
+    made = script()
+    made.our_isn = made.peer_isn = 2**32 - 1
+    made.handshake()
+    made.request()
+    made.close()
+    assert _watch(made.events)[-1] == "rcv FIN: TIME-WAIT"
+
+
+def test_bulk_data_costs_no_memory(script: Make) -> None:
+    made = script()
+    made.handshake()
+    made.bulk(1000)
+    peer = Peer("passive")
+    for event in made.events:
+        if isinstance(event, SegmentOut):
+            peer.sent_to(event)
+        elif isinstance(event, SegmentIn):
+            peer.received_from(event)
+    assert peer.state is S.ESTABLISHED
+    assert not peer._under_way
