@@ -7,7 +7,7 @@ from typing import Protocol
 from usertcp.wire.buffer import Buffer
 
 
-class DeviceGone(Exception):  # noqa: N818 - a state of affairs, like EOF
+class DeviceGone(Exception):
     """The device was closed, by us or by somebody who removed it; no packet will come or go any more."""
 
 
