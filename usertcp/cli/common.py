@@ -1,0 +1,120 @@
+"""The options that the verbs share."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import update_wrapper
+from typing import Any, Final
+
+import click
+
+import usertcp
+from usertcp import Stack
+from usertcp.runtime.interface import parse_address
+from usertcp.runtime.stack import DEFAULT_ADDRESSES, DEFAULT_GRACE, DEFAULT_MTU, DEFAULT_TUN
+from usertcp.tcp.events import Sink
+
+#: RFC 791 §3.1: what every IPv4 host must accept; less is of no use. RFC 8200 §5: IPv6's least.
+_MIN_MTU: Final = 576
+_MIN_MTU_IPV6: Final = 1280
+_MAX_MTU: Final = 65535
+
+
+@dataclass(frozen=True)
+class StackOptions:
+    """What the user asked of the stack, and how it is to be watched."""
+
+    addresses: tuple[str, ...] = DEFAULT_ADDRESSES
+    tun: str = DEFAULT_TUN
+    mtu: int = DEFAULT_MTU
+    offload: bool = True
+    trace: bool = False
+    json: bool = False
+    absolute: bool = False
+
+    def __post_init__(self) -> None:
+        if self.mtu < _MIN_MTU_IPV6 and any(":" in address for address in self.addresses):
+            raise click.BadOptionUsage(
+                "mtu",
+                f"IPv6 needs an MTU of at least {_MIN_MTU_IPV6}: "
+                f"give IPv4 alone, as --address {DEFAULT_ADDRESSES[0]}",
+            )
+
+
+class _Cidr(click.ParamType[str]):
+    name = "cidr"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return str(parse_address(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+_OPTIONS: Final = (
+    click.option(
+        "--address",
+        "addresses",
+        type=_Cidr(),
+        multiple=True,
+        metavar="CIDR",
+        help="The stack's own address and prefix, as 192.0.2.2/24; the host gets the prefix's first other "
+        f"address.  Repeatable; any replaces {' and '.join(DEFAULT_ADDRESSES)}.",
+    ),
+    click.option("--tun", default=StackOptions.tun, show_default=True, metavar="NAME", help="The interface."),
+    click.option(
+        "--mtu",
+        type=click.IntRange(_MIN_MTU, _MAX_MTU),
+        default=StackOptions.mtu,
+        show_default=True,
+        help="The largest IP packet, in bytes.",
+    ),
+    click.option(
+        "--offload/--no-offload",
+        default=True,
+        help="Whether the kernel may hand over and take super-segments of 64 KB (it does by default).",
+    ),
+    click.option("--trace", is_flag=True, help="Print the ladder live."),
+    click.option("--json", is_flag=True, help="Print each event as a line of JSON instead of the ladder."),
+    click.option("--absolute", is_flag=True, help="Sequence numbers in the ladder as they are on the wire."),
+)
+_NAMES: Final = ("addresses", "tun", "mtu", "offload", "trace", "json", "absolute")
+
+
+def stack_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the shared options to ``command``, which gets them as one ``options: StackOptions``."""
+
+    def wrapper(**arguments: Any) -> Any:
+        given = {name: arguments.pop(name) for name in _NAMES}
+        given["addresses"] = tuple(dict.fromkeys(given["addresses"])) or DEFAULT_ADDRESSES
+        return command(options=StackOptions(**given), **arguments)
+
+    update_wrapper(wrapper, command)
+    for option in reversed(_OPTIONS):
+        option(wrapper)
+    return wrapper
+
+
+@asynccontextmanager
+async def open_stack(
+    options: StackOptions, trace: Sink | None, *, grace: float = DEFAULT_GRACE
+) -> AsyncIterator[Stack]:
+    """:func:`usertcp.open_stack` as ``options`` say; its warnings go to stderr."""
+    async with usertcp.open_stack(
+        addresses=options.addresses,
+        tun=options.tun,
+        mtu=options.mtu,
+        offload=options.offload,
+        trace=trace,
+        grace=grace,
+    ) as stack:
+        for warning in stack.warnings:
+            say(f"usertcp: {warning}")
+        yield stack
+
+
+def say(message: str) -> None:
+    """A message for a person, on stderr."""
+    click.echo(message, err=True)

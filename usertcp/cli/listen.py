@@ -1,0 +1,111 @@
+"""``usertcp listen``: serve on a TUN."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
+
+import click
+import trio
+
+from usertcp import Stack
+from usertcp.cli.common import StackOptions, open_stack, say, stack_options
+from usertcp.cli.running import run
+from usertcp.cli.watching import live_view, watch
+from usertcp.services.registry import SERVICES, Binding, BindingError, handler, parse_binding
+from usertcp.stack.counters import NAMES
+
+
+class BindingType(click.ParamType[Binding]):
+    """PORT or PORT:SERVICE."""
+
+    name = "port"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Binding:
+        if isinstance(value, Binding):
+            return value
+        try:
+            return parse_binding(value)
+        except BindingError as error:
+            self.fail(str(error), param, ctx)
+
+
+@click.command(
+    epilog=f"Services: {', '.join(f'{each.name} ({each.port})' for each in SERVICES.values())}; "
+    "any other port is http."
+)
+@click.argument("bindings", metavar="PORT[:SERVICE]...", type=BindingType(), nargs=-1, required=True)
+@stack_options
+def listen(bindings: tuple[Binding, ...], options: StackOptions) -> int:
+    """Serve on a TUN until Ctrl-C or SIGTERM.  Needs root, or a TUN that was handed over.
+
+    The ladder (--trace) or the events (--json) go to stdout, messages to stderr; so do the counters at
+    the end.
+    """
+    check_ports(bindings)
+    return run(partial(_listen, bindings, options))
+
+
+def check_ports(bindings: tuple[Binding, ...]) -> None:
+    """:raises click.UsageError: two services on one port."""
+    ports = [binding.port for binding in bindings]
+    for port in ports:
+        if ports.count(port) > 1:
+            raise click.UsageError(f"port {port} is given twice")
+
+
+async def _listen(bindings: tuple[Binding, ...], options: StackOptions) -> int:
+    stack: Stack | None = None
+    try:
+        async with (
+            watch(live_view(options, sys.stdout)) as sink,
+            open_stack(options, sink) as stack,
+            trio.open_nursery() as nursery,
+        ):
+            await serve_all(nursery, stack, bindings)
+            _announce(stack, bindings, options)
+    finally:
+        if stack is not None:
+            _tell(stack.stats())
+    return 0
+
+
+async def serve_all(nursery: trio.Nursery, stack: Stack, bindings: tuple[Binding, ...]) -> None:
+    """Listen on every port, and serve in ``nursery`` from then on."""
+    for binding in bindings:
+        listener = await stack.open_listener(binding.port)
+        serve = handler(binding.service, stack.stats)
+        nursery.start_soon(trio.serve_listeners, serve, [listener])
+
+
+def _announce(stack: Stack, bindings: tuple[Binding, ...], options: StackOptions) -> None:
+    where = " and ".join(stack.addresses)
+    what = ", ".join(f"{binding.port} ({binding.service.name})" for binding in bindings)
+    say(f"usertcp: listening on {where}, TUN {options.tun}, port {what}; Ctrl-C ends")
+
+
+_DEVICE: Final = {
+    "device-packets-received": "packets that the host sent us (a super-segment counts once)",
+    "device-bytes-received": "bytes in them",
+    "device-read-errors": "reads of the TUN that failed",
+    "device-packets-sent": "packets that we sent the host (a super-segment counts once)",
+    "device-bytes-sent": "bytes in them",
+    "device-write-would-block": "times that the TUN was full",
+    "device-send-drops": "packets of ours that the TUN lost",
+    "device-offload-refused": "super-segments that the kernel refused",
+    "device-queue-drops": "packets of the host that were lost in the TUN's full queue",
+    "device-input-drops": "packets of ours that the host dropped",
+}
+
+
+def _tell(stats: Mapping[str, int]) -> None:
+    """What was counted, with its meaning, on stderr; nothing of what never happened."""
+    counted = {name: count for name, count in stats.items() if count}
+    if not counted:
+        return
+    width = max(map(len, counted))
+    say("usertcp: counters")
+    for name, count in counted.items():
+        say(f"  {name:{width}} {count:>15,}  {NAMES.get(name) or _DEVICE.get(name, '')}".rstrip())

@@ -1,0 +1,134 @@
+"""``usertcp try``: run a command against us in a private network, then show what happened."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from typing import Final
+
+import click
+import trio
+
+from usertcp.cli.common import StackOptions, open_stack, say, stack_options
+from usertcp.cli.ending import Failure
+from usertcp.cli.listen import BindingType, check_ports, serve_all
+from usertcp.cli.running import SIGNALS, run
+from usertcp.cli.watching import LadderView, watch
+from usertcp.observe.jsonl import to_line
+from usertcp.observe.ladder import ladders
+from usertcp.observe.printer import Printer
+from usertcp.observe.recorder import Recorder
+from usertcp.runtime.errors import SetupError
+from usertcp.runtime.supervise import PrivateNetwork, enter_private_network
+from usertcp.services.registry import SERVICES, Binding
+
+#: How long connections may take to end after the command, in seconds.
+_PATIENCE: Final = 2.0
+
+
+@click.command(name="try", context_settings={"allow_interspersed_args": False})
+@click.argument("command", metavar="-- COMMAND...", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option(
+    "--serve",
+    "bindings",
+    metavar="PORT[:SERVICE]",
+    type=BindingType(),
+    multiple=True,
+    help=f"What to serve; repeatable.  By default {' '.join(str(each.port) for each in SERVICES.values())}.",
+)
+@stack_options
+def try_(command: tuple[str, ...], bindings: tuple[Binding, ...], options: StackOptions) -> int:
+    """Run COMMAND in a private network in which our stack serves, and exit with its status.
+
+    No root is needed.  Afterwards the ladder of every connection goes to stderr (--json: all events to
+    stdout in its place; --trace: the ladder to stderr while it happens).
+    """
+    bindings = bindings or tuple(Binding(each.port, each) for each in SERVICES.values())
+    check_ports(bindings)
+    try:
+        network = enter_private_network()
+    except SetupError as error:
+        raise Failure(str(error)) from error
+    with network:
+        return _Attempt(network, command, bindings, options).run()
+
+
+class _Attempt:
+    """One command in its network."""
+
+    def __init__(
+        self,
+        network: PrivateNetwork,
+        command: tuple[str, ...],
+        bindings: tuple[Binding, ...],
+        options: StackOptions,
+    ) -> None:
+        self._network = network
+        self._command = command
+        self._bindings = bindings
+        self._options = options
+        self._live = options.trace and not options.json
+        self._recorder = Recorder()
+
+    def run(self) -> int:
+        """The command's status; the ladder has been shown."""
+        try:
+            return run(self._run)
+        finally:
+            if not self._live:
+                self._show()
+
+    async def _run(self) -> int:
+        view = LadderView(sys.stderr, absolute=self._options.absolute) if self._live else None
+        async with (
+            watch(view) as sink,
+            open_stack(self._options, sink or self._recorder, grace=0) as stack,
+            trio.open_nursery() as nursery,
+        ):
+            await serve_all(nursery, stack, self._bindings)
+            status = await self._run_command()
+            with trio.move_on_after(_PATIENCE):
+                await stack.wait_connections_ended()
+            nursery.cancel_scope.cancel()
+        return status
+
+    async def _run_command(self) -> int:
+        with trio.open_signal_receiver(*SIGNALS) as signals:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._pass_on, signals)
+                status = await self._network.run(self._command)
+                nursery.cancel_scope.cancel()
+        return status
+
+    async def _pass_on(self, signals: AsyncIterator[int]) -> None:
+        """While the command runs, Ctrl-C is its own affair: the terminal has told it, too."""
+        async for number in signals:
+            if number == signal.SIGTERM or not _in_foreground():
+                self._network.terminate()
+
+    def _show(self) -> None:
+        if self._options.json:
+            sys.stdout.writelines(f"{to_line(event)}\n" for event in self._recorder.events())
+            sys.stdout.flush()
+        else:
+            printer = Printer(sys.stderr)
+            events, absolute = self._recorder.events(), self._options.absolute
+            printer.print(ladders(events, width=printer.width, absolute=absolute))
+        if self._recorder.lost:
+            say(f"usertcp: the first {self._recorder.lost:,} events were too many to keep")
+
+
+def _in_foreground() -> bool:
+    """Whether Ctrl-C on our terminal reaches us, and with us the command."""
+    try:
+        terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return False
+    finally:
+        os.close(terminal)
