@@ -28,9 +28,14 @@ class CommandError(Exception):
 def as_root() -> str:
     """What to do about a lack of privileges: this very command line, for root to run.
 
-    Plain ``sudo usertcp`` does not find the one in a virtual environment (sudo's ``secure_path``).
+    With its full path, since ``sudo usertcp`` does not find the one in a virtual environment (sudo's
+    ``secure_path``).
     """
     if os.geteuid() == 0:
         return "give this container the capabilities NET_ADMIN and SYS_ADMIN"
-    arguments = shlex.join(sys.argv[1:]) if os.path.basename(sys.argv[0]) == "usertcp" else "..."
-    return f'use sudo "$(command -v usertcp)" {arguments}'
+    program, arguments = sys.argv[0], sys.argv[1:]
+    if os.path.basename(program) == "usertcp":
+        return f"use sudo {shlex.join([os.path.abspath(program), *arguments])}"
+    if program.endswith("/usertcp/__main__.py"):
+        return f"use sudo {shlex.join([sys.executable, '-m', 'usertcp', *arguments])}"
+    return 'use sudo "$(command -v usertcp)" ...'
