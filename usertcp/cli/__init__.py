@@ -60,6 +60,9 @@ class _Cli(click.Group):
     def _status(self, args: Sequence[str] | None, prog_name: str | None, extra: dict[str, Any]) -> int:
         try:
             result = super().main(args, prog_name, **extra)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message(), err=True)
+            return USAGE
         except click.UsageError as error:
             where = error.ctx.command_path if error.ctx else "usertcp"
             click.echo(f"{where}: {_one_line(error.format_message())} (see {where} --help)", err=True)
