@@ -18,7 +18,6 @@ from usertcp.runtime.stream import TcpStream
 from usertcp.runtime.tun import Tun
 from usertcp.stack.host import Host, HostConfig
 from usertcp.tcp.events import Sink
-from usertcp.tcp.states import State
 
 DEFAULT_ADDRESSES: Final = ("192.0.2.2/24", "fd00:9293::2/64")
 DEFAULT_TUN: Final = "usertcp0"
@@ -80,15 +79,15 @@ class Stack:
         return stream
 
     def stats(self) -> dict[str, int]:
-        """All counters: the host's, and the device's under ``device-…``."""
+        """All counters: the host's and the device's."""
         counters = dict(self.host.stats.snapshot())
-        counters.update({f"device-{name}": value for name, value in self.device.counters().items()})
+        counters.update(self.device.counters())
         return counters
 
     @property
     def open_connections(self) -> int:
         """Connections that have not ended, TIME-WAIT excepted."""
-        return sum(1 for tcb in self.host.connections.values() if tcb.state is not State.TIME_WAIT)
+        return len(self.host.connections)
 
     @trio.lowlevel.enable_ki_protection
     async def shut_down(self, grace: float) -> None:
@@ -103,8 +102,7 @@ class Stack:
             await self.wait_connections_ended()
         now = trio.current_time()
         for tcb in list(self.host.connections.values()):
-            if tcb.state is not State.TIME_WAIT:
-                tcb.abort(now)
+            tcb.abort(now)
         self._driver.settle(now)
 
     async def wait_connections_ended(self) -> None:

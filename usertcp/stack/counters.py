@@ -21,6 +21,7 @@ _FRAGMENTS: Final = {
     "fragment-too-big": "fragments that reach past the largest datagram",
     "fragment-evicted": "datagrams given up, oldest first, to stay within the memory for reassembly",
     "fragments-received": "fragments of any kind",
+    "fragment-in-fragment": "datagrams put together that were fragments again",
     "datagrams-reassembled": "datagrams put together from fragments",
 }
 
@@ -69,6 +70,7 @@ _HOST: Final = {
     "resets-held-back": "RSTs not sent because of their rate limit",
     "source-is-us": "packets that claim to come from our own address (LAND)",
     "source-not-a-host": "packets from broadcast, multicast, loopback or unspecified addresses",
+    "time-exceeded-sent": "ICMP time exceeded messages sent for datagrams that stayed incomplete",
     "udp-port-closed": "UDP datagrams, for which no port is open here",
     "unknown-protocol": "packets of a protocol that is neither TCP, UDP nor ICMP",
     "unreachables-sent": "ICMP unreachable and parameter problem messages sent",

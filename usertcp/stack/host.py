@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 from struct import Struct
 
 from usertcp.stack import icmp_handling, ingress, numbers
@@ -21,14 +22,16 @@ from usertcp.stack.listener import Listener
 from usertcp.stack.ratelimit import RateLimiter
 from usertcp.stack.reassembly import Reassembler
 from usertcp.stack.timer_queue import TimerQueue
+from usertcp.tcp import time_wait
 from usertcp.tcp.connection import Connection
 from usertcp.tcp.events import Kind, Sink
 from usertcp.tcp.reset import reset_for
 from usertcp.tcp.settings import Settings
 from usertcp.tcp.states import Event, State
+from usertcp.tcp.time_wait import TimeWait
 from usertcp.wire.buffer import Buffer
 from usertcp.wire.frame import FrameTemplate
-from usertcp.wire.seq import unwrap
+from usertcp.wire.seq import MASK, unwrap
 from usertcp.wire.tcp import ACK, NO_OPTIONS, RST, SYN, Options, Segment
 
 _PORTS = Struct("!HH")
@@ -91,6 +94,9 @@ class Host:
         self.reassembler = Reassembler(
             self.count, max_bytes=self.config.reassembly_bytes, max_datagrams=self.config.reassembly_datagrams
         )
+        #: What is left of connections that wait out 2 MSL.
+        self.time_waits: dict[bytes, TimeWait] = {}
+        self._time_wait_queue: deque[TimeWait] = deque()
         self._touched: list[Connection] = []
         self._last_number = 0
         self._connects = 0
@@ -106,12 +112,13 @@ class Host:
         for connection in self.timers.due(now):
             connection.run_timers(now)
             self.timers.watch(connection)
+        self._end_time_waits(now)
         if self.reassembler.deadline() <= now:
             icmp_handling.reassembly_timed_out(self, now)
 
     def deadline(self) -> float:
         """When :meth:`run_timers` is needed next (``inf``: never)."""
-        return min(self.timers.deadline(), self.reassembler.deadline())
+        return min(self.timers.deadline(), self._next_time_wait(), self.reassembler.deadline())
 
     def flush(self, now: float) -> None:
         """Let each touched connection put out what it may."""
@@ -121,6 +128,8 @@ class Host:
             for connection in touched:
                 connection.touched = False
                 connection.put_out(now)
+                if connection.state is State.TIME_WAIT:
+                    self._begin_time_wait(connection)
                 self.timers.watch(connection)
             touched = self._touched
 
@@ -167,13 +176,16 @@ class Host:
     def segment_arrives(self, key: bytes, src: bytes, dst: bytes, segment: Segment, now: float) -> None:
         """A TCP segment with a right checksum, for one of our addresses."""
         connection = self.connections.get(key)
-        if connection is None:
+        if connection is not None:
+            connection.segment_arrives(segment, now)
+            return
+        waiting = self.time_waits.get(key)
+        if waiting is None or self._gives_way(waiting, segment, dst, now):
             self._no_connection(key, src, dst, segment, now)
             return
-        if connection.state is State.TIME_WAIT and self._gives_way(connection, segment, now):
-            self._no_connection(key, src, dst, segment, now)
-            return
-        connection.segment_arrives(segment, now)
+        if self.trace is not None:
+            self._trace_time_wait(waiting, segment, now)
+        time_wait.segment_arrives(waiting, segment, self, time_wait=self.config.settings.time_wait, now=now)
 
     def _no_connection(self, key: bytes, src: bytes, dst: bytes, segment: Segment, now: float) -> None:
         """RFC 9293 §3.10.7.1 and, where somebody listens, §3.10.7.2."""
@@ -204,14 +216,13 @@ class Host:
         child.open_passive(now)
         child.segment_arrives(segment, now)
 
-    def _gives_way(self, old: Connection, segment: Segment, now: float) -> bool:
+    def _gives_way(self, waiting: TimeWait, segment: Segment, dst: bytes, now: float) -> bool:
         """MAY-2 (RFC 9293 §3.10.7.4): TIME-WAIT ends for a SYN beyond all its numbers, if somebody listens."""
-        if segment.flags & (SYN | ACK | RST) != SYN or unwrap(segment.seq, old.rcv_nxt) <= old.rcv_nxt:
+        if segment.flags & (SYN | ACK | RST) != SYN or unwrap(segment.seq, waiting.rcv_nxt) <= waiting.rcv_nxt:
             return False
-        if self.listener_for(segment.dst_port, old.local_address) is None:
+        if self.listener_for(segment.dst_port, dst) is None:
             return False
-        old.step(Event.RCV_NEW_SYN, now)
-        old.end(now, None)
+        time_wait.leave(waiting, Event.RCV_NEW_SYN, self, now)
         return True
 
     def reset_unknown(self, src: bytes, dst: bytes, segment: Segment, now: float) -> None:
@@ -299,6 +310,9 @@ class Host:
         """Take it out of the tables."""
         if self.connections.get(connection.key) is connection:
             del self.connections[connection.key]
+        waiting = self.time_waits.get(connection.key)
+        if waiting is not None and waiting.connection is connection:
+            self.forget(waiting)
         if connection.listener is not None:
             connection.listener.half_open.discard(connection)
             connection.listener = None
@@ -306,6 +320,80 @@ class Host:
     def forget_listener(self, listener: Listener) -> None:
         """It was closed."""
         self.listeners.pop((listener.port, listener.address), None)
+
+    # -- TIME-WAIT (see usertcp.tcp.time_wait.Outlet) -------------------------------------------------
+
+    def _begin_time_wait(self, connection: Connection) -> None:
+        """Its last acknowledgment is out: only a few numbers stay."""
+        if self.connections.get(connection.key) is not connection:
+            return
+        del self.connections[connection.key]
+        waiting = TimeWait(connection, connection.last_window)
+        self.time_waits[waiting.key] = waiting
+        self._time_wait_queue.append(waiting)
+
+    def _next_time_wait(self) -> float:
+        """When the next TIME-WAIT ends.  They end in the order in which they began, but for those that a
+        retransmitted FIN began anew: these go to the end of the queue when they come to its head."""
+        queue = self._time_wait_queue
+        while queue and self.time_waits.get(queue[0].key) is not queue[0]:
+            queue.popleft()
+        while len(queue) > 1 and queue[0].due > queue[1].due:
+            queue.append(queue.popleft())
+        return queue[0].due if queue else inf
+
+    def _end_time_waits(self, now: float) -> None:
+        """RFC 9293 §3.10.8."""
+        while self._next_time_wait() <= now:
+            time_wait.leave(self._time_wait_queue.popleft(), Event.TIME_WAIT_TIMEOUT, self, now)
+
+    def acknowledge(self, waiting: TimeWait, now: float) -> None:
+        """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> for the peer of a TIME-WAIT."""
+        key = waiting.key
+        size = (len(key) - 4) // 2
+        remote, local = key[:size], key[size : 2 * size]
+        remote_port, local_port = _PORTS.unpack_from(key, 2 * size)
+        seq, ack = waiting.snd_nxt & MASK, waiting.rcv_nxt & MASK
+        ts_val = None
+        if waiting.ts_offset is not None:
+            ts_val = (int(now * 1000) + waiting.ts_offset) & MASK
+        if self.trace is not None:
+            number, window = waiting.number, waiting.window
+            self.trace(
+                (Kind.SEGMENT_OUT, now, number, seq, ack, ACK, window, 0, ts_val, waiting.ts_recent, NO_OPTIONS, 1)
+            )
+        template = FrameTemplate(local, remote, local_port, remote_port, offload=self.offload)
+        self.outbox.append(
+            template.build(seq, ack, ACK, waiting.window, 0, ts_val, waiting.ts_recent, NO_OPTIONS, b"", 1)
+        )
+
+    def forget(self, waiting: TimeWait) -> None:
+        """A TIME-WAIT has ended."""
+        del self.time_waits[waiting.key]
+
+    def let_go(self, connection: Connection) -> None:
+        """The application has no use any more for a connection in TIME-WAIT."""
+        waiting = self.time_waits.get(connection.key)
+        if waiting is not None and waiting.connection is connection:
+            waiting.connection = None
+
+    def _trace_time_wait(self, waiting: TimeWait, segment: Segment, now: float) -> None:
+        assert self.trace is not None
+        self.trace(
+            (
+                Kind.SEGMENT_IN,
+                now,
+                waiting.number,
+                segment.seq,
+                segment.ack,
+                segment.flags,
+                segment.window,
+                len(segment.payload),
+                segment.ts_val,
+                segment.ts_ecr,
+                segment.options,
+            )
+        )
 
     # -- Making connections ---------------------------------------------------------------------------
 
@@ -367,7 +455,7 @@ class Host:
         pair = remote_address + local_address
         if local_port is not None:
             key = pair + _PORTS.pack(remote_port, local_port)
-            if key in self.connections:
+            if key in self.connections or key in self.time_waits:
                 raise AddressInUse(f"a connection from port {local_port} to that peer exists already")
             return key, local_port
         self._connects += 1
@@ -375,7 +463,9 @@ class Host:
         for candidate in numbers.port_candidates(self.secret, sockets, self._connects):
             port = numbers.FIRST_PORT + candidate % numbers.PORTS
             key = pair + _PORTS.pack(remote_port, port)
-            if key not in self.connections and self.listener_for(port, local_address) is None:
+            if key in self.connections or key in self.time_waits:
+                continue
+            if self.listener_for(port, local_address) is None:
                 return key, port
         raise AddressInUse("all local ports towards that peer are taken")
 

@@ -3,7 +3,7 @@
 §3.10.7.1 (CLOSED) is the host's, since there is no connection: see :mod:`.reset`.  Each numbered check of
 §3.10.7.2 (LISTEN), §3.10.7.3 (SYN-SENT) and §3.10.7.4 (the rest) is a few lines here, with its number.
 The third check of §3.10.7.4 (security and compartment) is left out: no host that can reach us labels its
-packets so.
+packets so.  TIME-WAIT has a module of its own, :mod:`.time_wait`.
 """
 
 from __future__ import annotations
@@ -35,8 +35,6 @@ def segment_arrives(tcb: Connection, segment: Segment, now: float) -> None:
         _in_syn_sent(tcb, segment, now)
     elif state is State.LISTEN:
         _in_listen(tcb, segment, now)
-    elif state is State.TIME_WAIT:
-        _in_time_wait(tcb, segment, now)
     elif state is State.CLOSED:
         answer_with_reset(tcb, segment, now)
     else:
@@ -423,36 +421,6 @@ def _start_time_wait(tcb: Connection, now: float) -> None:
     tcb.ack_now = ack_now
     tcb.time_wait_due = now + tcb.settings.time_wait
     tcb.notify(READABLE)
-
-
-def _in_time_wait(tcb: Connection, segment: Segment, now: float) -> None:
-    """Everything that can still come here is an old duplicate, or the peer's FIN again."""
-    seq = unwrap(segment.seq, tcb.rcv_nxt)
-    flags = segment.flags
-    end = seq + sequence_length(segment)
-    if flags & RST:
-        if seq == tcb.rcv_nxt:
-            tcb.step(Event.RCV_RST, now)
-            tcb.end(now, None)
-        else:
-            drop(tcb, segment, "reset-not-exact", "3.10.7.4", now)
-        return
-    if flags & SYN:
-        _check_syn(tcb, now)
-        return
-    if not flags & ACK:
-        drop(tcb, segment, "no-ack", "3.10.7.4", now)
-        return
-    if flags & FIN and end == tcb.rcv_nxt:
-        tcb.step(Event.RCV_FIN, now)
-        tcb.time_wait_due = now + tcb.settings.time_wait
-        tcb.need_ack()
-    elif end > seq:
-        drop(tcb, segment, "old-duplicate", "3.10.7.4", now)
-        tcb.need_ack()
-    elif seq != tcb.rcv_nxt:
-        drop(tcb, segment, "old-duplicate", "3.10.7.4", now)
-        output.challenge_ack(tcb, "it lies outside the window", now)
 
 
 # -- Shared ------------------------------------------------------------------------------------------

@@ -96,6 +96,9 @@ def release(tcb: Connection, now: float) -> None:
     if tcb.released or tcb.state is State.CLOSED:
         return
     tcb.released = True
+    if tcb.state is State.TIME_WAIT:
+        tcb.outlet.let_go(tcb)
+        return
     close(tcb, now)
     if tcb.state is State.FIN_WAIT_2:
         enter_fin_wait_2(tcb, now)

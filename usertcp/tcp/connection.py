@@ -67,6 +67,9 @@ class Outlet(Protocol):
     def established(self, connection: Connection, now: float) -> None:
         """``connection`` has come to ESTABLISHED."""
 
+    def let_go(self, connection: Connection) -> None:
+        """The application has no use any more for ``connection``, which is in TIME-WAIT."""
+
     def deleted(self, connection: Connection, now: float) -> None:
         """``connection`` has come to CLOSED, or back to LISTEN: take it out of the tables."""
 
@@ -102,6 +105,7 @@ class Connection:
         "last_ack_sent",
         "last_arrival",
         "last_sent_at",
+        "last_window",
         "limited",
         "listener",
         "local_address",
@@ -229,6 +233,8 @@ class Connection:
         #: The sequence number of the peer's FIN, once it is known.
         self.rcv_fin: int | None = None
         self.last_ack_sent = 0
+        #: The window field of our last segment.
+        self.last_window = 0
         self.receive_buffer = ReceiveBuffer(settings.max_gaps)
 
         # Segment sizes: the peer's MSS option, what a segment of ours carries, what the peer's seem to carry
@@ -350,7 +356,7 @@ class Connection:
 
     def deadline(self) -> float:
         """When :meth:`run_timers` is needed next; ``inf`` when nothing is waiting."""
-        return min(self.retransmit_due, self.ack_due, self.time_wait_due, self.fin_wait_2_due)
+        return min(self.retransmit_due, self.ack_due, self.fin_wait_2_due)
 
     # -- What an application may ask ------------------------------------------------------------------
 

@@ -244,7 +244,7 @@ def transmit(
         tcb.ack_now = False
         tcb.unacked_bytes = 0
         tcb.ack_due = inf
-    window = _syn_window(tcb) if flags & SYN else _window(tcb)
+    window = tcb.last_window = _syn_window(tcb) if flags & SYN else _window(tcb)
     ts_val = opening.timestamp(tcb, now) if tcb.timestamps else None
     tcb.segments_sent += 1
     tcb.last_sent_at = now

@@ -1,4 +1,4 @@
-"""Timeouts: RFC 9293 §3.10.8 and §3.8.3, RFC 6298 §5."""
+"""Timeouts: RFC 9293 §3.10.8 and §3.8.3, RFC 6298 §5.  TIME-WAIT's is in :mod:`.time_wait`."""
 
 from __future__ import annotations
 
@@ -20,10 +20,7 @@ def run(tcb: Connection, now: float) -> None:
         _retransmission(tcb, now)
     if tcb.ack_due <= now:
         tcb.need_ack()
-    if tcb.time_wait_due <= now:
-        tcb.step(Event.TIME_WAIT_TIMEOUT, now)
-        tcb.end(now, None)
-    elif tcb.fin_wait_2_due <= now:
+    if tcb.fin_wait_2_due <= now:
         tcb.step(Event.FIN_WAIT_2_TIMEOUT, now)
         tcb.end(now, ConnectionTimedOut("the peer acknowledged our FIN but never closed its own side"))
 

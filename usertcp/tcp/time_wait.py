@@ -1,0 +1,132 @@
+"""TIME-WAIT (RFC 9293 §3.6.1, §3.10.7.4, §3.10.8): all that is left of a connection for 2 MSL.
+
+A server that closes first collects many of these, so each is a few numbers and not a connection block.
+The application's handle, if it still has one, stays a :class:`~usertcp.tcp.connection.Connection` in
+TIME-WAIT from which the rest can be read.
+"""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Protocol
+
+from usertcp.tcp.events import Kind, Sink
+from usertcp.tcp.reset import sequence_length
+from usertcp.tcp.states import Event, State, step
+from usertcp.wire.seq import unwrap
+from usertcp.wire.tcp import ACK, FIN, RST, SYN, Segment
+
+if TYPE_CHECKING:
+    from usertcp.tcp.connection import Connection
+
+
+class Outlet(Protocol):
+    """The host, as a TIME-WAIT sees it."""
+
+    trace: Sink | None
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Count under a name of :mod:`usertcp.stack.counters`."""
+
+    def acknowledge(self, waiting: TimeWait, now: float) -> None:
+        """Send <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>."""
+
+    def forget(self, waiting: TimeWait) -> None:
+        """It has ended."""
+
+
+class TimeWait:
+    """What must be remembered: where both sequences ended, until when, and for whom.
+
+    ``window`` is the window field of our last acknowledgment; ``ts_offset`` is None where the connection
+    had no timestamps.  ``due`` is the end of 2 MSL in seconds.
+    """
+
+    __slots__ = (
+        "challenge_after", "connection", "due", "key", "number", "rcv_nxt", "snd_nxt", "ts_offset", "ts_recent",
+        "window",
+    )  # fmt: skip
+
+    def __init__(self, tcb: Connection, window: int) -> None:
+        self.key = tcb.key
+        self.number = tcb.number
+        self.snd_nxt = tcb.snd_nxt
+        self.rcv_nxt = tcb.rcv_nxt
+        self.window = window
+        self.ts_offset = tcb.ts_offset if tcb.timestamps else None
+        self.ts_recent = tcb.ts_recent
+        self.due = tcb.time_wait_due
+        self.challenge_after = -inf
+        self.connection: Connection | None = None if tcb.released else tcb
+
+
+def segment_arrives(waiting: TimeWait, segment: Segment, outlet: Outlet, *, time_wait: float, now: float) -> None:
+    """Everything that can still come here is an old duplicate, or the peer's FIN again.
+
+    ``time_wait`` is 2 MSL in seconds, ``now`` the time.
+    """
+    seq = unwrap(segment.seq, waiting.rcv_nxt)
+    flags = segment.flags
+    end = seq + sequence_length(segment)
+    if flags & RST:  # Second, check the RST bit
+        if seq == waiting.rcv_nxt:
+            leave(waiting, Event.RCV_RST, outlet, now)
+        else:
+            _drop(waiting, segment, "reset-not-exact", outlet, now)
+    elif flags & SYN:  # Fourth, check the SYN bit
+        _step(waiting, Event.RCV_SYN, outlet, now)
+        _challenge(waiting, "a SYN in TIME-WAIT", outlet, now)
+    elif not flags & ACK:  # Fifth, check the ACK field
+        _drop(waiting, segment, "no-ack", outlet, now)
+    elif flags & FIN and end == waiting.rcv_nxt:  # Eighth, check the FIN bit
+        _step(waiting, Event.RCV_FIN, outlet, now)
+        waiting.due = now + time_wait
+        outlet.acknowledge(waiting, now)
+    elif end > seq:
+        _drop(waiting, segment, "old-duplicate", outlet, now)
+        outlet.acknowledge(waiting, now)
+    elif seq != waiting.rcv_nxt:
+        _drop(waiting, segment, "old-duplicate", outlet, now)
+        _challenge(waiting, "it lies outside the window", outlet, now)
+
+
+def leave(waiting: TimeWait, event: Event, outlet: Outlet, now: float) -> None:
+    """To CLOSED, by ``event``."""
+    outlet.forget(waiting)
+    tcb = waiting.connection
+    if tcb is not None:
+        tcb.step(event, now)
+        tcb.end(now, None)
+        return
+    _step(waiting, event, outlet, now)
+    if outlet.trace is not None:
+        outlet.trace((Kind.DELETED, now, waiting.number, ""))
+
+
+def _step(waiting: TimeWait, event: Event, outlet: Outlet, now: float) -> None:
+    after, section, reason = step(State.TIME_WAIT, event)
+    if outlet.trace is not None:
+        outlet.trace((Kind.TRANSITION, now, waiting.number, State.TIME_WAIT, event, after, section, reason))
+
+
+def _challenge(waiting: TimeWait, reason: str, outlet: Outlet, now: float) -> None:
+    """As :func:`usertcp.tcp.output.challenge_ack` (RFC 5961 §7)."""
+    allowed = now >= waiting.challenge_after
+    if outlet.trace is not None:
+        outlet.trace((Kind.CHALLENGE_ACK, now, waiting.number, reason, allowed))
+    if allowed:
+        outlet.count("challenge-acks")
+        waiting.challenge_after = now + _CHALLENGE_INTERVAL
+        outlet.acknowledge(waiting, now)
+    else:
+        outlet.count("challenge-acks-held-back")
+
+
+_CHALLENGE_INTERVAL = 0.5
+
+
+def _drop(waiting: TimeWait, segment: Segment, reason: str, outlet: Outlet, now: float) -> None:
+    outlet.count(reason)
+    if outlet.trace is not None:
+        length = len(segment.payload)
+        outlet.trace((Kind.DROPPED, now, waiting.number, reason, "3.10.7.4", segment.seq, length))
