@@ -40,7 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool | None:
     marker = item.get_closest_marker("kernel")
     if marker is None:
         return None
@@ -49,6 +49,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
     for report in _run_in_child(item, marker.kwargs.get("timeout", KERNEL_TEST_TIMEOUT)):
         hook.pytest_runtest_logreport(report=report)
     hook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
+    # What an earlier test of the module set up in this process was kept for this one.
+    session: Any = item.session
+    session._setupstate.teardown_exact(nextitem)
     return True
 
 
@@ -89,11 +92,11 @@ def _run_in_child(item: pytest.Item, timeout: float) -> list[pytest.TestReport]:
     with suppress(ProcessLookupError, PermissionError):
         os.setpgid(pid, pid)  # the child does the same; whoever is first
     try:
-        answer, hung = _read_until(reader, time.monotonic() + timeout)
+        answer = _read_until_end(pid, reader, time.monotonic() + timeout)
     finally:
         os.close(reader)
         status = _end(pid)
-    if hung:
+    if answer is None:
         return [_failure(item, f"still running after {timeout} s: killed")]
     try:
         data = json.loads(answer)
@@ -129,21 +132,25 @@ def _from_json(config: pytest.Config, data: dict[str, Any]) -> pytest.TestReport
     return report
 
 
-def _read_until(reader: int, deadline: float) -> tuple[bytes, bool]:
-    """Everything that comes from `reader` until its end, and whether the deadline came first."""
+def _read_until_end(pid: int, reader: int, deadline: float) -> bytes | None:
+    """Everything that process `pid` writes until it ends; None if the deadline comes first.
+
+    The end of the pipe says nothing: a process that the test forked may hold it open.
+    """
     answer = b""
-    while select.select([reader], [], [], max(0.0, deadline - time.monotonic()))[0]:
-        chunk = os.read(reader, 65536)
-        if not chunk:
-            return answer, False
-        answer += chunk
-    return answer, True
+    with open(os.pidfd_open(pid), "rb") as process:
+        while ready := select.select([reader, process], [], [], max(0.0, deadline - time.monotonic()))[0]:
+            chunk = os.read(reader, 65536) if reader in ready else b""
+            answer += chunk
+            if not chunk and process in ready:
+                return answer
+    return None
 
 
 def _end(pid: int) -> str:
     """Kill what is left of the test and everything that it started; say how its process ended."""
     ended, status = os.waitpid(pid, os.WNOHANG)
-    if not ended:
+    if not ended:  # it hangs, or we were interrupted
         # faulthandler, which pytest enables, then writes where the test hangs
         os.kill(pid, signal.SIGABRT)
         _, status = os.waitpid(pid, 0)

@@ -52,4 +52,4 @@ class PacketDevice(Protocol):
         """Give the device back.  Wakes whoever waits for it with :exc:`DeviceGone`.  May be repeated."""
 
     def counters(self) -> dict[str, int]:
-        """What the device counted so far, by name; also after :meth:`close`."""
+        """What the device counted so far, by name (``packets-sent``); also after :meth:`close`."""

@@ -45,7 +45,8 @@ def parse_address(text: str) -> Interface:
         ours = ipaddress.ip_interface(text)
     except ValueError:
         raise ValueError(f"{text!r} is not an address with a prefix length such as 192.0.2.2/24") from None
-    if ours.is_multicast or ours.is_loopback or ours.is_unspecified or _is_reserved(ours):
+    ip = ours.ip  # IPv6Interface itself answers is_loopback for its whole prefix
+    if ip.is_multicast or ip.is_loopback or ip.is_unspecified or _is_reserved(ours):
         raise ValueError(f"{text} cannot be a host's address")
     host_side(ours)
     return ours

@@ -93,11 +93,11 @@ class Tun:
             return None
         except OSError as error:
             self._check_gone(error)
-            self._counters["device-read-errors"] += 1
+            self._counters["read-errors"] += 1
             return None
         counters = self._counters
-        counters["device-packets-received"] += 1
-        counters["device-bytes-received"] += len(packet)
+        counters["packets-received"] += 1
+        counters["bytes-received"] += len(packet)
         return packet
 
     def send(self, buffers: tuple[Buffer, ...]) -> bool:
@@ -106,13 +106,13 @@ class Tun:
         try:
             written = os.writev(self._open_fd(), buffers)
         except BlockingIOError:
-            self._counters["device-write-would-block"] += 1
+            self._counters["write-would-block"] += 1
             return False
         except OSError as error:
             return self._sending_failed(error, buffers)
         counters = self._counters
-        counters["device-packets-sent"] += 1
-        counters["device-bytes-sent"] += written
+        counters["packets-sent"] += 1
+        counters["bytes-sent"] += written
         return True
 
     def close(self) -> None:
@@ -127,23 +127,23 @@ class Tun:
     def counters(self) -> dict[str, int]:
         """Packets and bytes (super-segments count once, virtio headers included), errors, losses.
 
-        ``device-queue-drops`` are packets that the host sent and the interface's full queue lost before
-        we read them, ``device-input-drops`` packets of ours that the host's side dropped.
+        ``queue-drops`` are packets that the host sent and the interface's full queue lost before
+        we read them, ``input-drops`` packets of ours that the host's side dropped.
         """
         if self._fd >= 0:
             self._interface_drops = _interface_drops(self.name)
         queue_drops, input_drops = self._interface_drops
-        return self._counters | {"device-queue-drops": queue_drops, "device-input-drops": input_drops}
+        return self._counters | {"queue-drops": queue_drops, "input-drops": input_drops}
 
     def _sending_failed(self, error: OSError, buffers: tuple[Buffer, ...]) -> bool:
         self._check_gone(error)
         if error.errno == errno.EINVAL and self.offload and _is_super_segment(buffers):
             # Seen on 6.6 kernels.  What was refused once is refused again: from now on we segment.
-            self._counters["device-offload-refused"] += 1
+            self._counters["offload-refused"] += 1
             self._split_in_software = True
             return self._send_split(buffers)
         # EIO is a link that is down.  To TCP each of these is a lost packet, which it knows how to mend.
-        self._counters["device-send-drops"] += 1
+        self._counters["send-drops"] += 1
         return True
 
     def _send_split(self, buffers: tuple[Buffer, ...]) -> bool:
@@ -155,7 +155,7 @@ class Tun:
             if not self.send((packet,)):
                 if index == 0:
                     return False
-                self._counters["device-send-drops"] += 1
+                self._counters["send-drops"] += 1
                 return True
         return True
 
@@ -175,14 +175,14 @@ class Tun:
 
 
 _COUNTERS: Final = (
-    "device-packets-received",
-    "device-bytes-received",
-    "device-read-errors",
-    "device-packets-sent",
-    "device-bytes-sent",
-    "device-write-would-block",
-    "device-send-drops",
-    "device-offload-refused",
+    "packets-received",
+    "bytes-received",
+    "read-errors",
+    "packets-sent",
+    "bytes-sent",
+    "write-would-block",
+    "send-drops",
+    "offload-refused",
 )
 
 
@@ -245,7 +245,7 @@ def _explain(error: OSError, name: str, node: str) -> SetupError:
         case errno.EBUSY:
             return SetupError(
                 f"the TUN {name} is in use by another process: "
-                f"give this one its own with --tun {_another(name)} --address 198.51.100.2/24"
+                f"give this one its own with {_another(name)}"
             )
         case errno.EINVAL:
             return _RefusedError(f"{name} is another kind of interface: choose another name with --tun NAME")
@@ -253,10 +253,11 @@ def _explain(error: OSError, name: str, node: str) -> SetupError:
 
 
 def _another(name: str) -> str:
-    """A name like this one for a second interface: usertcp0 -> usertcp1."""
+    """Options for one more interface beside this one: the next name, and addresses meant for tests."""
     stem = name.rstrip("0123456789")
-    number = name[len(stem) :]
-    return f"{stem}{int(number) + 1}" if number else f"{stem[: _MAX_NAME - 1]}1"
+    number = int(name[len(stem) :] or 0) + 1
+    # RFC 2544 §C.2.2: nobody's 198.18.0.0/15 has a /24 for each
+    return f"--tun {stem[: _MAX_NAME - len(str(number))]}{number} --address 198.18.{number % 256}.2/24"
 
 
 def _enable_offload(fd: int) -> bool:
