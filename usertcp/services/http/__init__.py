@@ -35,7 +35,7 @@ async def serve(stream: HalfCloseableStream, *, stats: Stats = no_stats) -> None
     exchange: Exchange | None = Exchange(stream)
     while exchange is not None and await _serve_one(exchange, stats):
         exchange = exchange.next()
-    await hang_up(stream)
+    # Where the client ended it, the stream is closed at once: nothing more can come.
 
 
 async def _serve_one(exchange: Exchange, stats: Stats) -> bool:
@@ -46,14 +46,16 @@ async def _serve_one(exchange: Exchange, stats: Stats) -> bool:
         await route(exchange, stats)
     except RequestError as error:
         await _refuse(exchange, error.status, str(error))
-        return False
     except trio.BrokenResourceError:
         raise
     except Exception:
         _log.exception("a request failed")
         await _refuse(exchange, 500, "the service has a bug; its log says which")
-        return False
-    return True
+    else:
+        if not exchange.body_waits:
+            return True
+    await hang_up(exchange.stream)
+    return False
 
 
 async def _refuse(exchange: Exchange, status: int, message: str) -> None:

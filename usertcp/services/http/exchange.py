@@ -9,7 +9,7 @@ request gets an h11 connection of its own (1 µs), primed with whatever arrived 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final, TypeAlias
@@ -24,9 +24,12 @@ MAX_HEAD: Final = 16 * 1024
 PATIENCE: Final = 120.0
 #: Most bytes taken from the stream at once.
 _CHUNK: Final = 256 * 1024
+#: Shorter bodies go out together with their head.
+_SMALL: Final = 16 * 1024
 
 Consume: TypeAlias = Callable[[bytes | bytearray], object]
 Headers: TypeAlias = Iterable[tuple[bytes, bytes]]
+_Receive: TypeAlias = Callable[[int], Awaitable[bytes | bytearray]]
 
 
 class RequestError(Exception):
@@ -50,8 +53,9 @@ class Exchange:
         self.target = b""
         self.stream = stream
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD)
+        #: The request has a body that nobody has read to its end.
+        self.body_waits = False
         self._headers: dict[bytes, bytes] = {}
-        self._body_waits = False
         self._behind: tuple[bytes, bool] | None = None
         if early:
             self._http.receive_data(early)
@@ -63,12 +67,12 @@ class Exchange:
     async def read_head(self) -> bool:
         """Read the request's head; False where the client closed its side, or fell silent, before one."""
         with trio.move_on_after(PATIENCE):
-            event = await self._next_event()
+            event = await self._next_event(self.stream.receive_some)
             if not isinstance(event, h11.Request):
                 return False
             self.method, self.target = event.method, event.target
             self._headers = dict(event.headers)
-            self._body_waits = b"transfer-encoding" in self._headers or self._content_length > 0
+            self.body_waits = b"transfer-encoding" in self._headers or self._content_length > 0
             return True
         if self._http.trailing_data[0]:
             raise RequestError(408, "the request's head took too long")
@@ -87,7 +91,7 @@ class Exchange:
             )
         counted = b"transfer-encoding" not in self._headers
         length = await (self._read_counted(consume) if counted else self._read_chunked(consume))
-        self._body_waits = False
+        self.body_waits = False
         return length
 
     async def _read_counted(self, consume: Consume | None) -> int:
@@ -108,7 +112,7 @@ class Exchange:
 
     async def _read_chunked(self, consume: Consume | None) -> int:
         length = 0
-        while isinstance(event := await self._next_event(), h11.Data):
+        while isinstance(event := await self._next_event(self._receive), h11.Data):
             length += len(event.data)
             if consume:
                 consume(event.data)
@@ -118,10 +122,10 @@ class Exchange:
     def _content_length(self) -> int:
         return int(self._headers.get(b"content-length", b"0"))
 
-    async def _next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+    async def _next_event(self, receive: _Receive) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         try:
             while (event := self._http.next_event()) is h11.NEED_DATA:
-                self._http.receive_data(bytes(await self._receive(_CHUNK)))
+                self._http.receive_data(bytes(await receive(_CHUNK)))
         except h11.RemoteProtocolError as error:
             raise RequestError(error.error_status_hint, str(error)) from None
         return event
@@ -141,7 +145,10 @@ class Exchange:
         self._http.send(h11.EndOfMessage())
 
     async def answer_blocks(self, content_type: str, length: int, block: bytes) -> None:
-        """Send ``length`` bytes that repeat the immutable ``block``; none of it is copied on the way."""
+        """Send ``length`` bytes that repeat the immutable ``block``; a long body is not copied on the way."""
+        if length <= _SMALL:
+            await self.answer(200, content_type, block[:length])
+            return
         await self.stream.send_all(self._head(200, content_type, length, ()))
         left = 0 if self._wants_no_body else length
         while left:
@@ -159,7 +166,7 @@ class Exchange:
             (b"Content-Length", b"%d" % length),
             *headers,
         ]
-        if self._body_waits:
+        if self.body_waits:
             fields.append((b"Connection", b"close"))
         reason = HTTPStatus(status).phrase.encode("ascii")
         return self._http.send(h11.Response(status_code=status, headers=fields, reason=reason)) or b""
@@ -177,7 +184,7 @@ class Exchange:
 
     def next(self) -> Exchange | None:
         """The connection's next exchange, after an answer; None where this one was the last."""
-        if self._http.our_state is not h11.DONE or self._body_waits:
+        if self._http.our_state is not h11.DONE:
             return None
         early, ended = self._behind or self._http.trailing_data
         return Exchange(self.stream, early=early, ended=ended)
