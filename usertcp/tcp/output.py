@@ -297,6 +297,8 @@ def window_may_open(tcb: Connection) -> None:
     if tcb.rcv_fin is not None:
         return
     remaining = tcb.rcv_adv - tcb.rcv_nxt
+    if tcb.unacked_bytes and remaining >= 2 * tcb.rcv_mss:
+        return  # an acknowledgment is on its way that says it, and the peer can send until then
     free = min(_free(tcb), 0xFFFF << tcb.rcv_wscale)
     if free >= 2 * remaining and free - remaining >= _worthwhile(tcb):
         tcb.need_ack()
