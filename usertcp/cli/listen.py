@@ -86,17 +86,18 @@ def _announce(stack: Stack, bindings: tuple[Binding, ...], options: StackOptions
     say(f"usertcp: listening on {where}, TUN {options.tun}, port {what}; Ctrl-C ends")
 
 
+#: What the TUN counts.
 _DEVICE: Final = {
-    "device-packets-received": "packets that the host sent us (a super-segment counts once)",
-    "device-bytes-received": "bytes in them",
-    "device-read-errors": "reads of the TUN that failed",
-    "device-packets-sent": "packets that we sent the host (a super-segment counts once)",
-    "device-bytes-sent": "bytes in them",
-    "device-write-would-block": "times that the TUN was full",
-    "device-send-drops": "packets of ours that the TUN lost",
-    "device-offload-refused": "super-segments that the kernel refused",
-    "device-queue-drops": "packets of the host that were lost in the TUN's full queue",
-    "device-input-drops": "packets of ours that the host dropped",
+    "packets-received": "packets that the host sent us (a super-segment counts once)",
+    "bytes-received": "bytes in them",
+    "read-errors": "reads of the TUN that failed",
+    "packets-sent": "packets that we sent the host (a super-segment counts once)",
+    "bytes-sent": "bytes in them",
+    "write-would-block": "times that the TUN was full",
+    "send-drops": "packets of ours that the TUN lost",
+    "offload-refused": "super-segments that the kernel refused",
+    "queue-drops": "packets of the host that were lost in the TUN's full queue",
+    "input-drops": "packets of ours that the host dropped",
 }
 
 
@@ -108,4 +109,5 @@ def _tell(stats: Mapping[str, int]) -> None:
     width = max(map(len, counted))
     say("usertcp: counters")
     for name, count in counted.items():
-        say(f"  {name:{width}} {count:>15,}  {NAMES.get(name) or _DEVICE.get(name, '')}".rstrip())
+        meaning = NAMES.get(name) or _DEVICE.get(name.removeprefix("device-"), "")
+        say(f"  {name:{width}} {count:>15,}  {meaning}".rstrip())

@@ -83,7 +83,8 @@ class _Attempt:
     async def _run(self) -> int:
         view = LadderView(sys.stderr, absolute=self._options.absolute) if self._live else None
         async with (
-            watch(view) as sink,
+            # Having left its process-id namespace to its children, a process can start no thread.
+            watch(view, threads=False) as sink,
             open_stack(self._options, sink or self._recorder, grace=0) as stack,
             trio.open_nursery() as nursery,
         ):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import IO, Final, Protocol
 
 import trio
@@ -76,11 +77,12 @@ def live_view(options: StackOptions, file: IO[str]) -> View | None:
 
 
 @asynccontextmanager
-async def watch(view: View | None) -> AsyncIterator[Sink | None]:
+async def watch(view: View | None, *, threads: bool = True) -> AsyncIterator[Sink | None]:
     """A sink whose events ``view`` shows while the block runs; the rest of them at its end.
 
     The stack must be opened inside the block, so that its last events are shown too.  Writing happens
-    in a thread: a pipe that nobody reads, or a slow terminal, must not stop the stack.
+    in a thread: a pipe that nobody reads, or a slow terminal, must not stop the stack.  ``threads`` is
+    False where the process may have none.
     """
     if view is None:
         yield None
@@ -91,7 +93,7 @@ async def watch(view: View | None) -> AsyncIterator[Sink | None]:
         async with trio.open_nursery() as nursery:
             # Shielded, so that how the stack closes its connections after Ctrl-C is seen as it happens.
             scope = trio.CancelScope(shield=True)
-            nursery.start_soon(_pump, events, view, bell, scope)
+            nursery.start_soon(_pump, events, view, bell, scope, threads)
             try:
                 yield events
             finally:
@@ -103,17 +105,25 @@ async def watch(view: View | None) -> AsyncIterator[Sink | None]:
             say(f"usertcp: {events.lost:,} events came too fast to be shown")
 
 
-async def _pump(events: LivePrinter, view: View, bell: _Bell, scope: trio.CancelScope) -> None:
+async def _pump(
+    events: LivePrinter, view: View, bell: _Bell, scope: trio.CancelScope, threads: bool
+) -> None:
+    async def call(function: Callable[[], None]) -> None:
+        if threads:
+            await trio.to_thread.run_sync(function)
+        else:
+            function()
+
     with scope:
         while True:
             await bell.wait()
             quiet = False
             while not quiet:
-                await trio.to_thread.run_sync(_show, events, view)
+                await call(partial(_show, events, view))
                 with trio.move_on_after(_QUIET) as waiting:
                     await bell.wait()
                 quiet = waiting.cancelled_caught
-            await trio.to_thread.run_sync(view.settle)
+            await call(view.settle)
 
 
 def _show(events: LivePrinter, view: View) -> None:

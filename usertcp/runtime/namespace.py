@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import signal
 from pathlib import Path
 from typing import Final
 
@@ -20,9 +21,18 @@ CLONE_NEWNS: Final = 0x0002_0000
 CLONE_NEWUSER: Final = 0x1000_0000
 CLONE_NEWPID: Final = 0x2000_0000
 CLONE_NEWNET: Final = 0x4000_0000
+# <linux/capability.h>, <linux/prctl.h>
+_CAPABILITY_VERSION_3: Final = 0x2008_0522
+_CAP_NET_ADMIN: Final = 12
+_CAP_NET_RAW: Final = 13
+_PR_SET_PDEATHSIG: Final = 1
+_PR_CAP_AMBIENT: Final = 47
+_PR_CAP_AMBIENT_RAISE: Final = 2
+
 _MS_REC: Final = 0x4000
 _MS_PRIVATE: Final = 1 << 18
 
+_SYSCTL: Final = Path("/proc/sys")
 _libc: Final = ctypes.CDLL(None, use_errno=True)
 
 
@@ -30,7 +40,7 @@ def enter(*, processes: bool = False) -> None:
     """Move the calling process into a new network namespace, and a user namespace if it is needed.
 
     Only the caller's own uid and gid exist inside, so files keep their owners.  The process has all
-    capabilities there until it executes another program.
+    capabilities there; programs that it executes may still configure the network and use raw sockets.
 
     :param processes: also make a process-id namespace for the children from now on.  The first one is
         its init: when that ends, the kernel kills all others.
@@ -38,13 +48,10 @@ def enter(*, processes: bool = False) -> None:
     """
     flags = CLONE_NEWNET | (CLONE_NEWPID if processes else 0)
     if os.geteuid() != 0 or not _may_unshare(flags):
-        uid, gid = os.geteuid(), os.getegid()
         try:
-            unshare(flags | CLONE_NEWUSER)
-            _map_ids(uid, gid)
+            _enter_as_user(flags)
         except OSError as error:
             raise _explain(error) from error
-    _allow_ping()
 
 
 def mount_own_views() -> None:
@@ -73,8 +80,7 @@ def mount(source: str, target: str, kind: str | None, flags: int = 0) -> None:
 
 def die_with_parent() -> None:
     """Have the kernel kill this process, by SIGKILL, as soon as the thread that forked it is gone."""
-    pr_set_pdeathsig, sigkill = 1, 9
-    _check(_libc.prctl(pr_set_pdeathsig, ctypes.c_ulong(sigkill), 0, 0, 0))
+    _check(_libc.prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0))
 
 
 def _check(result: int) -> None:
@@ -94,6 +100,14 @@ def _may_unshare(flags: int) -> bool:
     return True
 
 
+def _enter_as_user(flags: int) -> None:
+    """Unshare with a user namespace that makes it possible.  Raises OSError."""
+    uid, gid = os.geteuid(), os.getegid()
+    unshare(flags | CLONE_NEWUSER)
+    _map_ids(uid, gid)
+    _let_programs_inherit(_CAP_NET_ADMIN, _CAP_NET_RAW)
+
+
 def _map_ids(uid: int, gid: int) -> None:
     # Without giving up setgroups(2) an unprivileged process may not write gid_map (user_namespaces(7)).
     Path("/proc/self/setgroups").write_text("deny")
@@ -101,11 +115,21 @@ def _map_ids(uid: int, gid: int) -> None:
     Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
 
 
-def _allow_ping() -> None:
-    """Let ping work where it has lost its setuid bit: by ICMP sockets, allowed to our own group."""
-    gid = os.getegid()
-    with contextlib.suppress(OSError):
-        Path("/proc/sys/net/ipv4/ping_group_range").write_text(f"{gid} {gid}")
+def _let_programs_inherit(*capabilities: int) -> None:
+    """Make capabilities ambient: kept when a program is executed, which else only uid 0 has.
+
+    So ``ping``, ``tc`` or ``tcpdump`` work in the private network as they do for root outside.
+    """
+    header = (ctypes.c_uint32 * 2)(_CAPABILITY_VERSION_3, 0)
+    # effective, permitted, inheritable: capabilities 0..31, then the same three for 32..63
+    sets = (ctypes.c_uint32 * 6)()
+    _check(_libc.capget(header, sets))
+    for capability in capabilities:
+        sets[2] |= 1 << capability
+    _check(_libc.capset(header, sets))
+    for capability in capabilities:
+        raise_ = ctypes.c_ulong(_PR_CAP_AMBIENT_RAISE)
+        _check(_libc.prctl(_PR_CAP_AMBIENT, raise_, ctypes.c_ulong(capability), 0, 0))
 
 
 def _explain(error: OSError) -> SetupError:
@@ -128,7 +152,7 @@ def _who_forbids() -> str:
         ("kernel.unprivileged_userns_clone", "0"),
     ):
         try:
-            value = Path("/proc/sys", *switch.split(".")).read_text().strip()
+            value = _SYSCTL.joinpath(*switch.split(".")).read_text().strip()
         except OSError:
             continue
         if value == forbidding:

@@ -1,0 +1,269 @@
+"""What is measured, and how one measurement is made."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import bench_clients as clients
+from bench_clients import ECHO, HOLD, Target
+from bench_processes import Child, call
+from bench_servers import Server
+
+#: The systems, as columns.
+USERTCP, KERNEL, RAW = "usertcp", "kernel", "raw"
+#: Without offload, by the column in which it is shown.
+PLAIN: Final = {USERTCP: "usertcp-plain", RAW: "raw-plain"}
+
+_FIRST_SIZE: Final = 4 << 20
+_GIGABYTE: Final = 1e9
+_LARGEST: Final = 40 * 10**9
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One row of the table.  ``scale`` takes what was measured to ``unit``."""
+
+    name: str
+    title: str
+    unit: str
+    more_is_better: bool = False
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """How much to measure."""
+
+    runs: int
+    seconds: float
+    idle_connections: int
+
+
+#: What one measurement says: values by the name of their metric.
+Values: TypeAlias = Mapping[str, float]
+Measure: TypeAlias = Callable[["Bench", str], Values]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One way of measuring, which fills one row or several."""
+
+    name: str
+    metrics: tuple[Metric, ...]
+    systems: tuple[str, ...]
+    measure: Measure
+
+
+class Bench:
+    """The servers that run now, and what was learned about them."""
+
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self._servers: dict[str, Server] = {}
+        self._sizes: dict[tuple[str, str, int], int] = {}
+
+    def __enter__(self) -> Bench:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for server in self._servers.values():
+            server.process.stop()
+        self._servers.clear()
+
+    def server(self, system: str) -> Server:
+        """The running server of ``system``; started on first use, since an idle one costs nothing."""
+        if system not in self._servers:
+            self._servers[system] = Server(system)
+        return self._servers[system]
+
+    def forget(self, system: str) -> None:
+        """End the server of ``system``: the next use gets a new one."""
+        server = self._servers.pop(system, None)
+        if server is not None:
+            server.process.stop()
+
+    def patience(self) -> float:
+        """Seconds that a client may take, at most."""
+        return 30 + 10 * self.options.seconds
+
+    def transfer(self, move: Callable[..., float], system: str, connections: int) -> tuple[float, float, int]:
+        """Move as much as takes about the time wanted: (seconds, server's CPU seconds, bytes)."""
+        server = self.server(system)
+        target = Target(server.address, http=not system.startswith(RAW))
+        key = move.__name__, system, connections
+        if key not in self._sizes:
+            self._sizes[key] = self._find_size(move, target, connections)
+        size = self._sizes[key]
+        before = server.process.cpu_seconds()
+        taken = call(self.patience(), move, target, size, connections)
+        return taken, server.process.cpu_seconds() - before, size * connections
+
+    def _find_size(self, move: Callable[..., float], target: Target, connections: int) -> int:
+        """Bytes for each connection, approached in steps: the first ones start slowly."""
+        size, seconds = _FIRST_SIZE // connections, self.options.seconds
+        for wanted in (seconds / 10, seconds / 3, seconds):
+            taken = call(self.patience(), move, target, size, connections)
+            size = min(max(int(size * wanted / taken), _FIRST_SIZE // connections), _LARGEST)
+        return size
+
+
+# -- Bulk --------------------------------------------------------------------------------------------
+
+
+def _bulk(direction: str, connections: int, *, offload: bool) -> Experiment:
+    move = clients.upload if direction == "up" else clients.download
+    name = f"{direction}-{connections}" + ("" if offload else "-plain")
+    rate, cpu = name, f"{name}-cpu"
+
+    def measure(bench: Bench, column: str) -> Values:
+        system = column if offload else PLAIN[column]
+        taken, used, size = bench.transfer(move, system, connections)
+        return {rate: size / taken, cpu: used / (size / _GIGABYTE)}
+
+    many = f"{connections} connections" if connections > 1 else "1 connection"
+    title = f"bulk {direction}, {many}{'' if offload else ', no offload'}"
+    metrics = [Metric(rate, title, "Gbit/s", more_is_better=True, scale=8e-9)]
+    systems = [USERTCP, KERNEL] if offload else [USERTCP]
+    if connections == 1:
+        metrics.append(Metric(cpu, f"CPU {direction}{'' if offload else ', no offload'}", "s/GB"))
+        systems.append(RAW)
+    return Experiment(name, tuple(metrics), tuple(systems), measure)
+
+
+# -- Requests ----------------------------------------------------------------------------------------
+
+
+def _requests(name: str, title: str, client: Callable[..., float], *arguments: Any) -> Experiment:
+    def measure(bench: Bench, column: str) -> Values:
+        target = Target(bench.server(column).address)
+        return {name: call(bench.patience(), client, target, bench.options.seconds, *arguments)}
+
+    return Experiment(name, (Metric(name, title, "/s", more_is_better=True),), (USERTCP, KERNEL), measure)
+
+
+# -- Round trips -------------------------------------------------------------------------------------
+
+
+def _round_trips(name: str, where: str, measure_pair: Callable[[Bench, str], tuple[float, float]]) -> Experiment:
+    p50, p99 = f"{name}-p50", f"{name}-p99"
+
+    def measure(bench: Bench, column: str) -> Values:
+        values = measure_pair(bench, column)
+        return {p50: values[0], p99: values[1]}
+
+    metrics = (
+        Metric(p50, f"64-byte round trip{where}, p50", "µs", scale=1e6),
+        Metric(p99, f"64-byte round trip{where}, p99", "µs", scale=1e6),
+    )
+    return Experiment(name, metrics, (USERTCP, KERNEL), measure)
+
+
+def _round_trip(bench: Bench, column: str) -> tuple[float, float]:
+    target = Target(bench.server(column).address)
+    pair: tuple[float, float] = call(bench.patience(), clients.round_trips, target, bench.options.seconds)
+    return pair
+
+
+def _round_trip_on_one_cpu(bench: Bench, column: str) -> tuple[float, float]:
+    with _pinned(bench.server(column).process.pid):
+        return _round_trip(bench, column)
+
+
+def _round_trip_while_busy(bench: Bench, column: str) -> tuple[float, float]:
+    with Child(clients.busy, Target(bench.server(column).address)) as download:
+        download.receive(bench.patience())
+        return _round_trip(bench, column)
+
+
+@contextmanager
+def _pinned(pid: int) -> Any:
+    """Keep process ``pid``, and this one with the children it starts now, on one CPU."""
+    ours, theirs = os.sched_getaffinity(0), os.sched_getaffinity(pid)
+    one = {min(ours)}
+    try:
+        for each in (0, pid):
+            os.sched_setaffinity(each, one)
+        yield
+    finally:
+        os.sched_setaffinity(0, ours)
+        os.sched_setaffinity(pid, theirs)
+
+
+# -- Idle connections --------------------------------------------------------------------------------
+
+
+def _idle(name: str, title: str, port: int, *, with_cpu: bool) -> Experiment:
+    memory, cpu = f"{name}-memory", f"{name}-cpu"
+
+    def measure(bench: Bench, column: str) -> Values:
+        # Memory once used stays with a process: each measurement needs a new one.
+        bench.forget(column)
+        try:
+            return _measure_idle(bench, column)
+        finally:
+            bench.forget(column)
+
+    def _measure_idle(bench: Bench, column: str) -> Values:
+        server, count = bench.server(column), bench.options.idle_connections
+        call(bench.patience(), clients.idle_once, Target(server.address), port)
+        before = server.process.resident_bytes()
+        with Child(clients.idle, Target(server.address), count, port) as client:
+            client.receive(bench.patience() + count / 100)
+            values = {memory: (server.process.resident_bytes() - before) / count}
+            if with_cpu:
+                time.sleep(0.3)  # what the opening left to do
+                used, start = server.process.cpu_seconds(), time.monotonic()
+                time.sleep(max(1.0, bench.options.seconds))
+                share = (server.process.cpu_seconds() - used) / (time.monotonic() - start)
+                values[cpu] = share
+            client.send("end")
+            client.receive(bench.patience())
+        return values
+
+    metrics = [Metric(memory, f"memory per idle connection{title}", "bytes")]
+    if with_cpu:
+        metrics.append(Metric(cpu, "CPU with all connections idle", "%", scale=100))
+    return Experiment(name, tuple(metrics), (USERTCP, KERNEL), measure)
+
+
+def experiments() -> tuple[Experiment, ...]:
+    """All there are, in the order of the table."""
+    return (
+        *(
+            _bulk(direction, connections, offload=offload)
+            for offload in (True, False)
+            for direction in ("up", "down")
+            for connections in (1, 16)
+        ),
+        _requests("get-1", "connect+GET+close, 1 at a time", clients.one_after_the_other),
+        _requests("get-32", "connect+GET+close, 32 at a time", clients.at_a_time, 32),
+        _requests("keep-alive", "GETs on one connection", clients.keep_alive),
+        _round_trips("rtt", "", _round_trip),
+        _round_trips("rtt-one-cpu", " on one CPU", _round_trip_on_one_cpu),
+        _round_trips("rtt-busy", " beside a bulk download", _round_trip_while_busy),
+        _idle("idle", ", with its echo task", ECHO, with_cpu=True),
+        _idle("idle-bare", ", without a task", HOLD, with_cpu=False),
+    )
+
+
+def chosen(patterns: Iterable[str]) -> tuple[Experiment, ...]:
+    """Those whose name, or whose name's beginning before a dash, is in ``patterns``; all for none.
+
+    Raises ValueError for a pattern that chooses nothing.
+    """
+    everything = experiments()
+    wanted = tuple(patterns)
+    for pattern in wanted:
+        if not any(_matches(experiment, pattern) for experiment in everything):
+            known = ", ".join(experiment.name for experiment in everything)
+            raise ValueError(f"there is no row {pattern!r}; there are {known}")
+    return tuple(each for each in everything if not wanted or any(_matches(each, name) for name in wanted))
+
+
+def _matches(experiment: Experiment, pattern: str) -> bool:
+    return experiment.name == pattern or experiment.name.startswith(f"{pattern}-")

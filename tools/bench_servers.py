@@ -1,0 +1,88 @@
+"""What is measured: the services on usertcp, and the same handlers on kernel sockets, both under trio."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from multiprocessing.connection import Connection
+from typing import Final
+
+import bench_raw
+import trio
+from bench_clients import ECHO, HOLD, HTTP
+from bench_processes import Child, answer
+
+import usertcp
+from usertcp.services.registry import SERVICES, Serve, handler
+
+#: Seconds that a server may take to start.
+PATIENCE: Final = 20.0
+_SERVED: Final = {HTTP: "http", ECHO: "echo"}
+_numbers = iter(range(1, 250))
+
+Open = Callable[[int], Awaitable[trio.abc.Listener[trio.abc.HalfCloseableStream]]]
+
+
+class Server:
+    """A server process, listening."""
+
+    def __init__(self, system: str) -> None:
+        """``system`` is one of usertcp, usertcp-plain, kernel, raw, raw-plain; plain: without offload."""
+        kind, _, plain = system.partition("-")
+        self.system = system
+        if kind == "kernel":
+            self.address = "127.0.0.1"
+            self.process = Child(serve_on_kernel, self.address)
+        else:
+            number = next(_numbers)
+            # RFC 2544: 198.18.0.0/15 is for benchmarks.  Each server has a TUN and a network of its own.
+            self.address = f"198.18.{number}.2"
+            serve = serve_on_usertcp if kind == "usertcp" else bench_raw.serve
+            self.process = Child(serve, f"bench{number}", self.address, not plain)
+        try:
+            self.process.receive(PATIENCE)
+        except BaseException:
+            self.process.stop()
+            raise
+
+
+def serve_on_usertcp(pipe: Connection, tun: str, address: str, offload: bool) -> None:
+    """Our stack on a TUN of its own, until killed."""
+    trio.run(_usertcp, pipe, tun, address, offload)
+
+
+def serve_on_kernel(pipe: Connection, address: str) -> None:
+    """The same services on kernel sockets, until killed."""
+    trio.run(_kernel, pipe, address)
+
+
+async def _usertcp(pipe: Connection, tun: str, address: str, offload: bool) -> None:
+    async with usertcp.open_stack(tun=tun, addresses=[f"{address}/24"], offload=offload) as stack:
+        if stack.device.offload != offload:
+            raise RuntimeError("this kernel's TUN has no offload")
+
+        async def listen(port: int) -> usertcp.TcpListener:
+            return await stack.open_listener(port)
+
+        await _serve(pipe, listen)
+
+
+async def _kernel(pipe: Connection, address: str) -> None:
+    async def listen(port: int) -> trio.SocketListener:
+        return (await trio.open_tcp_listeners(port, host=address, backlog=1024))[0]
+
+    await _serve(pipe, listen)
+
+
+async def _serve(pipe: Connection, listen: Open) -> None:
+    async with trio.open_nursery() as nursery:
+        for port, name in _SERVED.items():
+            serve: Serve = handler(SERVICES[name])
+            nursery.start_soon(trio.serve_listeners, serve, [await listen(port)])
+        nursery.start_soon(_hold, await listen(HOLD))
+        answer(pipe, None)
+
+
+async def _hold(listener: trio.abc.Listener[trio.abc.HalfCloseableStream]) -> None:
+    held = []
+    while True:
+        held.append(await listener.accept())
