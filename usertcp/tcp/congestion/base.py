@@ -22,11 +22,11 @@ class AckSample:
     sequence numbers after it, for counting round trips; ``rate``: the delivery rate over the last round
     trip or None; ``rate_app_limited``: the sender had too little to send for ``rate`` to be the path's;
     ``prior_delivered``: ``total_delivered`` when the newest delivered record was sent; ``marked``: bytes
-    acknowledged by segments with ECE (DCTCP).
+    acknowledged by segments with ECE (DCTCP); ``lost``: newly taken for lost since the sample before.
     """
 
     __slots__ = (
-        "acked", "delivered", "in_flight", "limited", "marked", "min_rtt", "prior_delivered", "rate",
+        "acked", "delivered", "in_flight", "limited", "lost", "marked", "min_rtt", "prior_delivered", "rate",
         "rate_app_limited", "rtt", "snd_nxt", "snd_una", "srtt", "total_delivered",
     )  # fmt: skip
 
@@ -44,6 +44,11 @@ class AckSample:
     rate_app_limited: bool
     prior_delivered: int
     marked: int
+    lost: int
+
+    def __init__(self) -> None:
+        self.marked = 0
+        self.lost = 0
 
 
 class CongestionControl(Protocol):

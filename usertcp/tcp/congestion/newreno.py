@@ -2,56 +2,63 @@
 
 from __future__ import annotations
 
-from usertcp.tcp.congestion.base import UNLIMITED, AckSample
+from typing import Final
+
+from usertcp.tcp.congestion.base import AckSample
+from usertcp.tcp.congestion.loss_based import LossBased
+
+#: Multiplicative decrease at a loss (RFC 5681 §3.1, equation 4).
+BETA: Final = 0.5
+#: The same where congestion was marked and not dropped, if asked for (RFC 8511 §3.1).
+BETA_ABE: Final = 0.8
 
 
-class NewReno:
-    """Slow start, congestion avoidance, and halving at a loss."""
+class NewReno(LossBased):
+    """Slow start, congestion avoidance, and halving at a loss.
 
-    __slots__ = ("_avoidance_acked", "_before", "counting_limit", "cwnd", "initial_segments", "mss", "ssthresh")
+    ``abe``: a smaller reduction for a congestion mark than for a loss (RFC 8511).
+    """
+
+    __slots__ = ("_avoidance_acked", "_before", "_beta_mark")
 
     name = "reno"
-    pacing_rate: float | None = None
-    governs_recovery = False
 
-    def __init__(self, initial_segments: int, counting_limit: int) -> None:
-        self.initial_segments = initial_segments
-        self.counting_limit = counting_limit
-        self.mss = 536
-        self.cwnd = self.initial_window()
-        self.ssthresh = UNLIMITED
+    def __init__(
+        self,
+        initial_segments: int,
+        counting_limit: int,
+        *,
+        hystart: bool = False,
+        paced: bool = False,
+        abe: bool = False,
+    ) -> None:
+        super().__init__(initial_segments, counting_limit, hystart=hystart, paced=paced)
+        self._beta_mark = BETA_ABE if abe else BETA
         self._avoidance_acked = 0
-        self._before = (self.cwnd, self.ssthresh)
-
-    def initial_window(self) -> int:
-        """RFC 6928 §2: min (10*MSS, max (2*MSS, 14600))."""
-        return min(self.initial_segments * self.mss, max(2 * self.mss, self.initial_segments * 1460))
-
-    def set_mss(self, mss: int) -> None:
-        self.mss = mss
-        self.cwnd = self.initial_window()
+        self._before: tuple[int, int] | None = None
 
     def on_ack(self, sample: AckSample, now: float) -> None:
-        if not sample.limited:
-            return
-        acked = sample.acked
         if self.cwnd < self.ssthresh:
-            # RFC 5681 §3.1 with L segments counted for each acknowledgment (RFC 3465 §2.3)
-            self.cwnd += min(acked, self.counting_limit * self.mss)
-            return
-        self._avoidance_acked += acked
-        if self._avoidance_acked >= self.cwnd:
-            # RFC 3465 §2.1: one segment for each window's worth of acknowledged bytes
-            self._avoidance_acked -= self.cwnd
-            self.cwnd += self.mss
+            self._slow_start(sample)
+        elif sample.limited:
+            self._avoidance_acked += sample.acked
+            if self._avoidance_acked >= self.cwnd:
+                # RFC 3465 §2.1: one segment for each window's worth of acknowledged bytes
+                self._avoidance_acked -= self.cwnd
+                self.cwnd += self.mss
+        if self._paced:
+            self._pace(sample.srtt)
 
     def on_loss(self, in_flight: int, now: float) -> None:
         self._before = (self.cwnd, self.ssthresh)
-        self._reduce(in_flight)
+        self._reduce(in_flight, BETA)
 
-    def _reduce(self, in_flight: int) -> None:
-        self.ssthresh = max(in_flight // 2, 2 * self.mss)  # RFC 5681 §3.1 (4)
+    def _reduce(self, in_flight: int, beta: float) -> int:
+        """RFC 5681 §3.1 (4).  Returns the new window before any lower bound."""
+        reduced = round(self._window_in_use(in_flight) * beta)
+        self.ssthresh = max(reduced, 2 * self.mss)
         self._avoidance_acked = 0
+        return reduced
 
     def on_recovered(self, in_flight: int, now: float) -> None:
         # RFC 6582 §3.2 step 3, option 1: no burst when recovery ends
@@ -60,21 +67,19 @@ class NewReno:
     def on_timeout(self, in_flight: int, *, again: bool, now: float) -> None:
         if not again:
             self._before = (self.cwnd, self.ssthresh)
-            self._reduce(in_flight)
+            self._reduce(in_flight, BETA)
         self.cwnd = self.mss  # the loss window
 
     def on_congestion_mark(self, in_flight: int, now: float) -> None:
-        self._before = (self.cwnd, self.ssthresh)
-        self._reduce(in_flight)
-        self.cwnd = self.ssthresh
+        # RFC 8511 §3.1: the smaller reduction is for congestion avoidance only
+        beta = self._beta_mark if self.cwnd >= self.ssthresh else BETA
+        # RFC 3168 §6.1.2: down to one segment as long as the marks go on
+        self.cwnd = max(self._reduce(in_flight, beta), self.mss)
+        self._before = None  # a mark is never mistaken, nor is what came before it to be restored now
 
     def undo(self, now: float) -> None:
-        cwnd, ssthresh = self._before
-        self.cwnd = max(self.cwnd, cwnd)
-        self.ssthresh = max(self.ssthresh, ssthresh)
-
-    def on_idle(self, now: float) -> None:
-        self.cwnd = min(self.cwnd, self.initial_window())  # RFC 5681 §4.1
-
-    def on_syn_lost(self) -> None:
-        self.cwnd = self.mss
+        if self._before is not None:
+            cwnd, ssthresh = self._before
+            self.cwnd = max(self.cwnd, cwnd)
+            self.ssthresh = max(self.ssthresh, ssthresh)
+            self._before = None

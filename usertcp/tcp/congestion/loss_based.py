@@ -1,0 +1,84 @@
+"""What the loss-based controllers share: windows, slow start, restart after idle, pacing as a switch."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from usertcp.tcp.congestion.base import UNLIMITED, AckSample
+from usertcp.tcp.congestion.hystart import HyStart
+
+#: Pacing rates as multiples of cwnd / srtt: slow start doubles in each round trip, so the rate must not
+#: hold it back; later a little above the window's own rate keeps cwnd, not the pacer, in charge.
+SLOW_START_PACING: Final = 2.0
+AVOIDANCE_PACING: Final = 1.2
+
+
+class LossBased:
+    """A controller whose window says how much may be outstanding, and which takes losses for congestion.
+
+    ``initial_segments``: the initial window (RFC 6928); ``counting_limit``: segments that one
+    acknowledgment may add in slow start, L in RFC 9406 §4.3 and RFC 3465 §2.3; with ``paced`` there is no
+    such limit, and ``pacing_rate`` follows cwnd.
+    """
+
+    __slots__ = (
+        "_hystart", "_limit", "_paced", "counting_limit", "cwnd", "initial_segments", "mss", "pacing_rate",
+        "ssthresh",
+    )  # fmt: skip
+
+    governs_recovery = False
+
+    def __init__(
+        self, initial_segments: int, counting_limit: int, *, hystart: bool = False, paced: bool = False
+    ) -> None:
+        self.initial_segments = initial_segments
+        self.counting_limit = counting_limit
+        self.mss = 536
+        self.cwnd = self.initial_window()
+        self.ssthresh = UNLIMITED
+        self.pacing_rate: float | None = None
+        self._paced = paced
+        self._hystart = HyStart() if hystart else None
+        self._limit = self._ack_limit()
+
+    def _ack_limit(self) -> int:
+        """RFC 9406 §4.3: L = infinity if paced."""
+        return UNLIMITED if self._paced else self.counting_limit * self.mss
+
+    def initial_window(self) -> int:
+        """RFC 6928 §2: min (10*MSS, max (2*MSS, 14600))."""
+        return min(self.initial_segments * self.mss, max(2 * self.mss, self.initial_segments * 1460))
+
+    def set_mss(self, mss: int) -> None:
+        fresh = self.cwnd == self.initial_window() and self.ssthresh == UNLIMITED
+        self.mss = mss
+        self._limit = self._ack_limit()
+        # A path MTU found in the middle of a connection is no reason to forget what the path carries
+        self.cwnd = self.initial_window() if fresh else max(self.cwnd, mss)
+
+    def _slow_start(self, sample: AckSample) -> None:
+        """RFC 5681 §3.1, with HyStart++ as long as no loss has told where slow start ends (RFC 9406 §4.3)."""
+        if self.ssthresh == UNLIMITED and self._hystart is not None:
+            growth = self._hystart.growth(sample, self._limit)
+            if sample.limited:
+                self.cwnd += growth
+            if self._hystart.finished:
+                self.ssthresh = self.cwnd  # RFC 9406 §4.2
+        elif sample.limited:
+            # no further than ssthresh: one acknowledgment may cover a large part of the window
+            self.cwnd = min(self.cwnd + min(sample.acked, self._limit), self.ssthresh)
+
+    def _pace(self, srtt: float | None) -> None:
+        if srtt:
+            gain = SLOW_START_PACING if self.cwnd < self.ssthresh else AVOIDANCE_PACING
+            self.pacing_rate = gain * self.cwnd / srtt
+
+    def _window_in_use(self, in_flight: int) -> int:
+        """FlightSize without what limited transmit and SACK let out beyond the window (RFC 5681 §3.2)."""
+        return min(in_flight, max(self.cwnd, self.ssthresh))
+
+    def on_idle(self, now: float) -> None:
+        self.cwnd = min(self.cwnd, self.initial_window())  # RFC 5681 §4.1
+
+    def on_syn_lost(self) -> None:
+        self.cwnd = self.mss
