@@ -1,7 +1,6 @@
 """The ACK field of an arriving segment: RFC 9293 §3.10.7.4, fifth, for the synchronized states.
 
-Loss detection without SACK (RFC 5681 §3.2, RFC 6582) is here too, since duplicate acknowledgments are
-its only input.
+What an acknowledgment says about losses is for :mod:`.recovery`.
 """
 
 from __future__ import annotations
@@ -9,8 +8,10 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import opening, output
-from usertcp.tcp.events import Kind
+from usertcp.tcp import opening, output, recovery, sack, tlp
+from usertcp.tcp.congestion.base import AckSample
+from usertcp.tcp.recovery import CaState
+from usertcp.tcp.retransmission import Delivery
 from usertcp.tcp.wakeup import WRITABLE
 from usertcp.wire.seq import MASK
 from usertcp.wire.tcp import Segment
@@ -18,8 +19,6 @@ from usertcp.wire.tcp import Segment
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
 
-#: Duplicate acknowledgments that mean a loss (RFC 5681 §3.2).
-DUPLICATE_THRESHOLD: Final = 3
 #: A round trip longer than this (in ms) is a timestamp that is not ours.
 _ABSURD_RTT: Final = 600_000
 
@@ -40,83 +39,123 @@ def acceptable(tcb: Connection, ack: int, now: float) -> bool:
 def process(tcb: Connection, segment: Segment, seq: int, ack: int, now: float) -> None:
     """The processing of ESTABLISHED: advance SND.UNA, update the send window."""
     window = segment.window << tcb.snd_wscale
-    if ack > tcb.snd_una:
-        _advance(tcb, segment, ack, now)
-    elif ack == tcb.snd_una and _is_duplicate(tcb, segment, window):
-        _duplicate(tcb, now)
-    if ack >= tcb.snd_una and (tcb.snd_wl1 < seq or (tcb.snd_wl1 == seq and tcb.snd_wl2 <= ack)):
+    una = tcb.snd_una
+    blocks = segment.options.sack
+    if ack > una or (ack == una and una < tcb.snd_nxt and (blocks or not segment.payload)):
+        _arrived(tcb, segment, ack, window, now)
+    if ack >= una and (tcb.snd_wl1 < seq or (tcb.snd_wl1 == seq and tcb.snd_wl2 <= ack)):
         _update_window(tcb, window, seq, ack)
+
+
+def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: float) -> None:
+    """An acknowledgment of something, or a duplicate one."""
+    una, in_flight = tcb.snd_una, tcb.in_flight
+    delivery = Delivery()
+    duplicate = dsack = 0
+    if ack > una:
+        tcb.rtx.acknowledge(ack, delivery)
+        tcb.snd_una = ack
+        tcb.send_buffer.acknowledge(min(ack, tcb.send_buffer.end))
+    else:
+        duplicate = _is_duplicate(segment, window == tcb.snd_wnd)
+    blocks = segment.options.sack
+    if blocks and tcb.sack_ok:
+        dsack = sack.take_blocks(tcb, blocks, ack, una, delivery)
+        if dsack:
+            tcb.outlet.count("dsacks-received")
+            tcb.rack.dsack_seen(tcb.snd_una, tcb.snd_nxt)
+    rtt = _take_sample(tcb, segment, delivery, now)
+    if delivery.length:
+        _note_delivery(tcb, segment, delivery, now)
+    if ack > una:
+        _restart_timer(tcb, now)
+    if tcb.recovery.tlp_end is not None:
+        tlp.on_ack(tcb, ack, now, duplicate=bool(duplicate), dsack=dsack, sacked=bool(blocks))
+    recovery.on_ack(tcb, segment, delivery, una, now, duplicate=bool(duplicate), dsack=dsack)
+    if delivery.length and (tcb.recovery.state is not CaState.RECOVERY or tcb.congestion.governs_recovery):
+        tcb.congestion.on_ack(_sample(tcb, delivery, ack - una, in_flight, rtt, now), now)
+    tlp.schedule(tcb, now)
+    if tcb.blocked_on_room and 3 * tcb.send_room >= tcb.settings.send_buffer:
+        tcb.blocked_on_room = False
+        tcb.notify(WRITABLE)
     tcb.touch()
 
 
-def _advance(tcb: Connection, segment: Segment, ack: int, now: float) -> None:
-    """New data is acknowledged."""
-    acked = ack - tcb.snd_una
-    sample = tcb.rtx.acknowledge(ack, now)
-    tcb.snd_una = ack
-    tcb.send_buffer.acknowledge(min(ack, tcb.send_buffer.end))
-    _take_sample(tcb, segment, sample, now)
+def _is_duplicate(segment: Segment, same_window: bool) -> bool:
+    """RFC 5681 §2: an empty segment without SYN or FIN, and the same window (outstanding data: see caller)."""
+    return same_window and not segment.payload and not segment.flags & 0x03
+
+
+def _restart_timer(tcb: Connection, now: float) -> None:
+    tcb.probing = False
     if tcb.rtx:
         tcb.retransmit_due = now + tcb.rtt.rto  # RFC 6298 §5.3
         tcb.at_risk_since = now
     else:
-        tcb.retransmit_due = inf  # RFC 6298 §5.2
-        tcb.at_risk_since = inf
-    tcb.probing = False
-    if tcb.recovering:
-        _in_recovery(tcb, acked, now)
-    else:
-        tcb.dup_acks = 0
-        if tcb.limited:
-            tcb.congestion.on_ack(acked, now)
-    if tcb.blocked_on_room and 3 * tcb.send_room >= tcb.settings.send_buffer:
-        tcb.blocked_on_room = False
-        tcb.notify(WRITABLE)
+        tcb.retransmit_due = tcb.at_risk_since = inf  # RFC 6298 §5.2
+        tlp.cancel(tcb)
 
 
-def _take_sample(tcb: Connection, segment: Segment, sample: float | None, now: float) -> None:
-    """Feed the estimator: from the records, else from the timestamp echo, which no retransmission
-    makes ambiguous (RFC 7323 §4.1)."""
-    if sample is None and tcb.timestamps and segment.ts_ecr:
+def _take_sample(tcb: Connection, segment: Segment, delivery: Delivery, now: float) -> float | None:
+    """Feed the estimator: from the records (Karn: RFC 6298 §3), else from the timestamp echo, which no
+    retransmission makes ambiguous (RFC 7323 §4.1).  Returns the sample in seconds."""
+    record = delivery.rtt_of
+    if record is not None and (tcb.sack_ok or not delivery.repeated):
+        sample = now - record.sent_at
+    elif delivery.cumulative and tcb.timestamps and segment.ts_ecr:
         elapsed = (opening.timestamp(tcb, now) - segment.ts_ecr) & MASK
-        if elapsed < _ABSURD_RTT:
-            sample = max(elapsed, 1) / 1000
-    if sample is not None:
-        tcb.rtt.sample(sample)
+        if elapsed >= _ABSURD_RTT:
+            return None
+        sample = max(elapsed, 1) / 1000
+    else:
+        return None
+    tcb.rtt.sample(sample)
+    return sample
 
 
-def _is_duplicate(tcb: Connection, segment: Segment, window: int) -> bool:
-    """RFC 5681 §2: outstanding data, an empty segment without SYN or FIN, and the same window."""
-    return tcb.snd_una < tcb.snd_nxt and not segment.payload and not segment.flags & 0x03 and window == tcb.snd_wnd
+def _note_delivery(tcb: Connection, segment: Segment, delivery: Delivery, now: float) -> None:
+    tcb.delivered += delivery.length
+    tcb.delivered_at = now
+    newest = delivery.newest
+    assert newest is not None
+    tcb.window_sent_at = newest.sent_at
+    if tcb.app_limited and tcb.delivered > tcb.app_limited:
+        tcb.app_limited = 0
+    if tcb.sack_ok:
+        repairing = tcb.recovery.repairing_ts
+        echo_older = repairing is not None and bool(((segment.ts_ecr or 0) - repairing) & 0x80000000)
+        tcb.rack.update(delivery, tcb.rtt.min_rtt, now, echo_older=tcb.timestamps and echo_older)
 
 
-def _duplicate(tcb: Connection, now: float) -> None:
-    tcb.dup_acks += 1
-    # RFC 6582 §3.2 step 1: not again for losses of the window that a timeout or recovery covered
-    if tcb.dup_acks == DUPLICATE_THRESHOLD and not tcb.recovering and tcb.snd_una > tcb.recover:
-        tcb.recovering = True
-        tcb.recover = tcb.snd_nxt
-        tcb.congestion.on_loss(tcb.snd_nxt - tcb.snd_una, now)
-        tcb.rtx.mark_front_lost(tcb.snd_mss)
-        _tell(tcb, "three duplicate acknowledgments: fast retransmit", now)
-
-
-def _in_recovery(tcb: Connection, acked: int, now: float) -> None:
-    if tcb.snd_una >= tcb.recover:  # a full acknowledgment
-        tcb.recovering = False
-        tcb.dup_acks = 0
-        tcb.congestion.on_recovered(tcb.snd_nxt - tcb.snd_una, now)
-        _tell(tcb, "recovery is over", now)
-        return
-    # A partial acknowledgment: the next hole is lost too (RFC 6582 §3.2 step 3).  What it covers beyond
-    # the segment sent again had left the network before, and was counted by duplicates.
-    tcb.dup_acks = max(0, tcb.dup_acks - max(0, acked // tcb.snd_mss - 1))
-    tcb.rtx.mark_front_lost(tcb.snd_mss)
-    _tell(tcb, "a partial acknowledgment: the next hole is sent again", now)
+def _sample(
+    tcb: Connection, delivery: Delivery, acked: int, in_flight: int, rtt: float | None, now: float
+) -> AckSample:
+    """What the congestion controller wants to know (see :class:`AckSample`)."""
+    sample = AckSample()
+    sample.acked = acked
+    sample.delivered = delivery.length
+    sample.total_delivered = tcb.delivered
+    sample.rtt = rtt
+    sample.srtt = tcb.rtt.srtt
+    sample.min_rtt = tcb.rtt.min_rtt
+    sample.in_flight = in_flight
+    sample.limited = tcb.limited or tcb.recovery.state is CaState.LOSS
+    sample.snd_una = tcb.snd_una
+    sample.snd_nxt = tcb.snd_nxt
+    newest = delivery.newest
+    assert newest is not None
+    sample.prior_delivered = newest.delivered
+    sample.rate_app_limited = newest.app_limited
+    elapsed = max(now - newest.delivered_at, newest.sent_at - newest.window_sent_at)
+    sample.rate = (tcb.delivered - newest.delivered) / elapsed if elapsed > 0 else None
+    sample.marked = 0
+    return sample
 
 
 def _update_window(tcb: Connection, window: int, seq: int, ack: int) -> None:
     was_closed = not tcb.snd_wnd
+    if ack + window > tcb.snd_wl2 + tcb.snd_wnd:
+        tcb.touch()
     tcb.snd_wnd = window
     tcb.snd_wl1 = seq
     tcb.snd_wl2 = ack
@@ -132,9 +171,3 @@ def _window_opened(tcb: Connection) -> None:
     tcb.probing = False
     tcb.retransmit_due = inf
     tcb.rtx.mark_all_lost()
-
-
-def _tell(tcb: Connection, what: str, now: float) -> None:
-    trace = tcb.outlet.trace
-    if trace is not None:
-        trace((Kind.CONGESTION, now, tcb.number, what, tcb.congestion.cwnd, tcb.congestion.ssthresh))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from usertcp.tcp import acknowledgment, calls, opening, output
+from usertcp.tcp import acknowledgment, calls, opening, output, sack
 from usertcp.tcp.errors import ConnectionRefused, ConnectionReset, HostUnreachable
 from usertcp.tcp.events import Kind
 from usertcp.tcp.reset import reset_for, sequence_length
@@ -230,6 +230,8 @@ def _unacceptable(tcb: Connection, segment: Segment, seq: int, end: int, now: fl
     if flags & FIN and end == tcb.rcv_nxt and tcb.state in RECEIVE_CLOSED:
         tcb.step(Event.RCV_FIN, now)
     if end > seq:
+        if segment.payload and end <= tcb.rcv_nxt:
+            sack.note_duplicate(tcb, seq, seq + len(segment.payload))
         tcb.need_ack()
     else:
         # Two ends that disagree must not answer each other's empty segments for ever.
@@ -341,6 +343,7 @@ def _process_text(tcb: Connection, segment: Segment, seq: int, now: float) -> No
         tcb.outlet.count("text-beyond-window")
         tcb.need_ack()
     if seq < rcv_nxt:
+        sack.note_duplicate(tcb, seq, min(end, rcv_nxt))
         payload = payload[rcv_nxt - seq :]
         seq = rcv_nxt
         tcb.need_ack()
@@ -389,6 +392,9 @@ def _out_of_order(tcb: Connection, segment: Segment, seq: int, payload: bytes | 
     buffer = tcb.receive_buffer
     new = buffer.hold(seq, payload)
     tcb.outlet.count("out-of-order")
+    sack.note_held(tcb, seq)
+    if new < len(payload):
+        sack.note_duplicate(tcb, seq, seq + len(payload))
     if not new and len(buffer.held) >= buffer.max_gaps:
         drop(tcb, segment, "too-many-gaps", "3.10.7.4", now)
     trace = tcb.outlet.trace

@@ -23,7 +23,9 @@ from usertcp.tcp import arrival, calls, output, timeouts
 from usertcp.tcp.congestion.newreno import NewReno
 from usertcp.tcp.errors import TcpError
 from usertcp.tcp.events import Kind, Sink
+from usertcp.tcp.rack import Rack
 from usertcp.tcp.receive_buffer import ReceiveBuffer
+from usertcp.tcp.recovery import Recovery
 from usertcp.tcp.retransmission import RetransmissionQueue
 from usertcp.tcp.rtt import RttEstimator
 from usertcp.tcp.send_buffer import SendBuffer
@@ -87,6 +89,7 @@ class Connection:
         "__weakref__",
         "ack_due",
         "ack_now",
+        "app_limited",
         "at_risk_since",
         "blocked_on_room",
         "bytes_received",
@@ -94,6 +97,9 @@ class Connection:
         "challenge_after",
         "close_queued",
         "congestion",
+        "delivered",
+        "delivered_at",
+        "dsack",
         "dup_acks",
         "error",
         "fin_seq",
@@ -110,6 +116,8 @@ class Connection:
         "listener",
         "local_address",
         "local_port",
+        "loss_due",
+        "loss_is_reordering",
         "max_snd_wnd",
         "nodelay",
         "number",
@@ -119,6 +127,7 @@ class Connection:
         "peer_mss",
         "pending",
         "probing",
+        "rack",
         "rcv_adv",
         "rcv_fin",
         "rcv_mss",
@@ -126,8 +135,7 @@ class Connection:
         "rcv_up",
         "rcv_wscale",
         "receive_buffer",
-        "recover",
-        "recovering",
+        "recovery",
         "released",
         "remote_address",
         "remote_port",
@@ -135,6 +143,8 @@ class Connection:
         "retransmit_due",
         "rtt",
         "rtx",
+        "sack_ok",
+        "sack_recent",
         "scaling",
         "scheduled_at",
         "segments_received",
@@ -160,6 +170,7 @@ class Connection:
         "unacked_bytes",
         "urgent_pending",
         "user",
+        "window_sent_at",
     )
 
     def __init__(
@@ -250,6 +261,11 @@ class Connection:
         self.ts_offset = ts_offset
         self.ts_recent = 0
 
+        # Selective acknowledgments (RFC 2018): held ranges by when they last changed, and a duplicate to report
+        self.sack_ok = settings.sack
+        self.sack_recent: list[int] = []
+        self.dsack: tuple[int, int] | None = None
+
         # Acknowledgments that we owe
         self.ack_now = False
         self.unacked_bytes = 0
@@ -266,8 +282,16 @@ class Connection:
         #: Since when something has been waiting for an answer (R2, §3.8.3).
         self.at_risk_since = inf
         self.dup_acks = 0
-        self.recovering = False
-        self.recover = 0
+        self.rack = Rack()
+        self.recovery = Recovery()
+        #: The timer of RACK (``loss_is_reordering``) or else of the tail loss probe.
+        self.loss_due = inf
+        self.loss_is_reordering = False
+        # Delivery rate: all that ever arrived, when last, and until where the application was the limit
+        self.delivered = 0
+        self.delivered_at = 0.0
+        self.window_sent_at = 0.0
+        self.app_limited = 0
         #: The congestion window was what stopped the last output.
         self.limited = False
 
@@ -356,7 +380,7 @@ class Connection:
 
     def deadline(self) -> float:
         """When :meth:`run_timers` is needed next; ``inf`` when nothing is waiting."""
-        return min(self.retransmit_due, self.ack_due, self.fin_wait_2_due)
+        return min(self.retransmit_due, self.loss_due, self.ack_due, self.fin_wait_2_due)
 
     # -- What an application may ask ------------------------------------------------------------------
 
@@ -386,12 +410,14 @@ class Connection:
 
     @property
     def in_flight(self) -> int:
-        """Sequence numbers that are in the network as far as we know (RFC 6675's pipe, without SACK).
+        """Sequence numbers that are in the network as far as we know (RFC 6675's pipe).
 
-        Each duplicate acknowledgment says that one more segment has left the network (RFC 5681 §3.2).
+        Without SACK, each duplicate acknowledgment says that one more segment has left the network
+        (RFC 5681 §3.2).
         """
-        outstanding = self.snd_nxt - self.snd_una - self.rtx.lost
-        return max(0, outstanding - self.dup_acks * self.snd_mss)
+        rtx = self.rtx
+        pipe = self.snd_nxt - self.snd_una - rtx.lost - rtx.sacked
+        return max(0, pipe - self.dup_acks * self.snd_mss) if self.dup_acks else pipe
 
     def notify(self, bits: int) -> None:
         """Tell the application to look again."""
@@ -427,5 +453,5 @@ class Connection:
 
     def stop_timers(self) -> None:
         """Turn all timers off."""
-        self.retransmit_due = self.ack_due = self.time_wait_due = self.fin_wait_2_due = inf
-        self.probing = False
+        self.retransmit_due = self.loss_due = self.ack_due = self.time_wait_due = self.fin_wait_2_due = inf
+        self.probing = self.loss_is_reordering = False

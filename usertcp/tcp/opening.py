@@ -27,7 +27,7 @@ def send_syn(tcb: Connection, now: float) -> None:
     tcb.iss = tcb.outlet.new_iss(tcb, now)
     tcb.snd_una = tcb.iss
     tcb.snd_nxt = tcb.iss + 1
-    tcb.recover = tcb.iss
+    tcb.recovery.recover = tcb.iss
     tcb.send_buffer = SendBuffer(tcb.snd_nxt)
     record = Record(tcb.iss, tcb.snd_nxt, now, syn=True)
     record.times_sent = 0
@@ -47,6 +47,7 @@ def syn_options(tcb: Connection) -> Options:
     return Options(
         mss=min(tcb.path_mtu - header_length(tcb), 0xFFFF),  # RFC 9293 §3.7.1 (MUST-14)
         window_scale=tcb.rcv_wscale if tcb.scaling else None,
+        sack_permitted=tcb.sack_ok,
     )
 
 
@@ -67,6 +68,7 @@ def peer_syn(tcb: Connection, segment: Segment) -> None:
     tcb.timestamps = tcb.timestamps and segment.ts_val is not None
     if tcb.timestamps:
         tcb.ts_recent = segment.ts_val or 0
+    tcb.sack_ok = tcb.sack_ok and options.sack_permitted
     set_mss(tcb)
 
 

@@ -11,8 +11,9 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from usertcp.tcp import opening
+from usertcp.tcp import opening, sack, tlp
 from usertcp.tcp.events import Kind
+from usertcp.tcp.recovery import CaState, note_retransmission
 from usertcp.tcp.retransmission import Record
 from usertcp.tcp.states import SENDING, State
 from usertcp.wire.seq import MASK
@@ -24,10 +25,13 @@ if TYPE_CHECKING:
 
 def put_out(tcb: Connection, now: float) -> None:
     """Send what may be sent now."""
-    if tcb.rtx.lost:
+    new_first = tcb.recovery.new_first
+    if tcb.rtx.lost and not new_first:
         _resend_lost(tcb, now)
     if tcb.state in SENDING:
         _send_new(tcb, now)
+    if new_first:
+        tcb.recovery.new_first = False
     if tcb.ack_now or tcb.unacked_bytes >= 2 * tcb.rcv_mss > 0:  # RFC 9293 §3.8.6.3 (SHLD-19)
         send_ack(tcb, now)
     elif tcb.unacked_bytes and tcb.ack_due == inf:
@@ -38,34 +42,38 @@ def put_out(tcb: Connection, now: float) -> None:
 
 
 def _resend_lost(tcb: Connection, now: float) -> None:
-    """Send lost records again.
+    """Send lost records again, as many as the congestion window lets out.
 
-    Fast recovery sends what it marked at once (RFC 6582 §3.2 steps 2 and 3); after a timeout the
-    congestion window, grown from one segment, decides how fast the rest follows.
+    Without SACK, fast recovery sends what it marked at once (RFC 6582 §3.2 steps 2 and 3); with SACK,
+    PRR has made room for it in cwnd (RFC 9937).
     """
     burst = tcb.gso_payload or tcb.snd_mss
+    recovery = tcb.recovery
     while True:
-        room = tcb.congestion.cwnd - tcb.in_flight
-        if not tcb.recovering and room < tcb.snd_mss and tcb.in_flight:
+        in_flight = tcb.in_flight
+        room = tcb.congestion.cwnd - in_flight
+        if room < tcb.snd_mss and in_flight and not recovery.force:
             break
-        allowed = burst if tcb.recovering else min(burst, max(room // tcb.snd_mss, 1) * tcb.snd_mss)
-        record = tcb.rtx.next_lost(allowed)
+        record = tcb.rtx.next_lost(min(burst, max(room // tcb.snd_mss, 1) * tcb.snd_mss))
         if record is None:
             break
-        _resend(tcb, record, now)
+        recovery.force = False
+        resend(tcb, record, now, "fast retransmit" if recovery.state is CaState.RECOVERY else "retransmission timeout")
 
 
-def _resend(tcb: Connection, record: Record, now: float) -> None:
+def resend(tcb: Connection, record: Record, now: float, rule: str) -> None:
+    """Send ``record`` again, for the first time where a SYN waits for its turn."""
     if record.times_sent:
+        length = record.end - record.seq
         tcb.retransmissions += 1
         tcb.outlet.count("retransmissions")
+        note_retransmission(tcb, length, opening.timestamp(tcb, now) if tcb.timestamps else None)
         trace = tcb.outlet.trace
         if trace is not None:
-            rule = "fast retransmit" if tcb.recovering else "retransmission timeout"
-            trace(
-                (Kind.RETRANSMIT, now, tcb.number, record.seq & MASK, record.end - record.seq, rule, record.times_sent)
-            )
+            trace((Kind.RETRANSMIT, now, tcb.number, record.seq & MASK, length, rule, record.times_sent))
     tcb.rtx.resent(record, now)
+    tcb.recovery.prr_out += record.end - record.seq
+    _stamp(tcb, record, now)
     if record.syn:
         _send_syn(tcb, now)
     else:
@@ -94,6 +102,7 @@ def _send_record(tcb: Connection, record: Record, now: float) -> None:
 
 def _send_new(tcb: Connection, now: float) -> None:
     """As much new data as the windows let out, then the FIN."""
+    sent_before = tcb.snd_nxt
     if tcb.fin_seq is not None or (tcb.snd_nxt == tcb.send_buffer.end and not tcb.close_queued):
         return
     _restart_after_idle(tcb, now)
@@ -113,6 +122,10 @@ def _send_new(tcb: Connection, now: float) -> None:
         fin = tcb.close_queued and length == unsent and window > length
         _send_first(tcb, length, now, fin=fin)
     _watch_for_stall(tcb, now)
+    if tcb.snd_nxt > sent_before:
+        tlp.schedule(tcb, now)
+    if tcb.snd_nxt >= tcb.send_buffer.end and not tcb.rtx.lost and tcb.in_flight < tcb.congestion.cwnd:
+        tcb.app_limited = max(1, tcb.delivered + tcb.in_flight)
 
 
 def _sendable(tcb: Connection, unsent: int, allowed: int) -> int:
@@ -144,8 +157,10 @@ def _send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> None:
     """Send ``length`` new bytes, and the FIN with or without them."""
     seq = tcb.snd_nxt
     record = Record(seq, seq + length + fin, now, fin=fin)
+    _stamp(tcb, record, now)
     tcb.rtx.add(record)
     tcb.snd_nxt = record.end
+    tcb.recovery.prr_out += length
     tcb.sws_override = False
     tcb.bytes_sent += length
     if fin:
@@ -154,6 +169,27 @@ def _send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> None:
         tcb.limited = True
     _send_record(tcb, record, now)
     arm_retransmission(tcb, now)
+
+
+def _stamp(tcb: Connection, record: Record, now: float) -> None:
+    """Note what had been delivered when this was sent, to measure the delivery rate by."""
+    if tcb.snd_una == record.seq:
+        # Nothing else is in flight: a new sample begins.
+        tcb.window_sent_at = tcb.delivered_at = now
+    record.delivered = tcb.delivered
+    record.delivered_at = tcb.delivered_at
+    record.window_sent_at = tcb.window_sent_at
+    record.app_limited = bool(tcb.app_limited)
+
+
+def probe_with_new_data(tcb: Connection, now: float) -> bool:
+    """One segment of new data whatever the congestion window says (RFC 8985 §7.3); False: there is none."""
+    unsent = tcb.send_buffer.end - tcb.snd_nxt
+    window = tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt
+    if tcb.fin_seq is not None or tcb.state not in SENDING or min(unsent, window) <= 0:
+        return False
+    _send_first(tcb, min(unsent, window, tcb.snd_mss), now, fin=False)
+    return True
 
 
 def _restart_after_idle(tcb: Connection, now: float) -> None:
@@ -204,7 +240,7 @@ def arm_retransmission(tcb: Connection, now: float) -> None:
 
 def send_ack(tcb: Connection, now: float) -> None:
     """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, now."""
-    transmit(tcb, tcb.snd_nxt, ACK, b"", now)
+    transmit(tcb, tcb.snd_nxt, ACK, b"", now, sack.options(tcb))
 
 
 def challenge_ack(tcb: Connection, reason: str, now: float) -> None:

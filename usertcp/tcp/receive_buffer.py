@@ -78,6 +78,11 @@ class ReceiveBuffer:
         self.held_bytes += new
         return new
 
+    def find(self, seq: int) -> Held | None:
+        """The range that holds ``seq``."""
+        at = bisect_right(self.held, seq, key=_seq) - 1
+        return self.held[at] if at >= 0 and seq < self.held[at].end else None
+
     def pull(self, rcv_nxt: int) -> int:
         """Move what now continues the in-order data out of the held ranges; returns the new rcv_nxt."""
         while self.held and self.held[0].seq <= rcv_nxt:

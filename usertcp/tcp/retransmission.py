@@ -265,12 +265,13 @@ class RetransmissionQueue:
 
     def forgive_lost(self) -> None:
         """Nothing was lost after all: what is marked is taken to be in the network still."""
-        for record in self:
-            if record.lost:
-                record.lost = False
-                self._link(record)
         self.lost = 0
         self._lost.clear()
+        self._oldest = self._newest = None
+        for record in self:
+            record.lost = False
+        for record in sorted((record for record in self if not record.sacked), key=attrgetter("sent_at")):
+            self._link(record)
 
     def next_lost(self, most: int) -> Record | None:
         """The first lost record, cut to at most ``most`` sequence numbers; None where none is lost."""

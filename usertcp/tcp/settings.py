@@ -46,6 +46,16 @@ class Settings:
     #: Offer window scaling and timestamps (RFC 7323).
     window_scaling: bool = True
     timestamps: bool = True
+    #: Offer selective acknowledgments (RFC 2018).
+    sack: bool = True
+    #: Tail loss probes (RFC 8985 §7): their least delay, and how long a peer may delay an acknowledgment.
+    tlp: bool = True
+    min_pto: float = 0.01
+    peer_ack_delay: float = 0.2
+    #: Watch for spurious timeouts (RFC 5682).
+    frto: bool = True
+    #: The congestion controller: see :mod:`usertcp.tcp.congestion.registry`.
+    congestion_control: str = "reno"
     #: At most one challenge ACK (RFC 5961 §7) or answer to an empty unacceptable segment in this time.
     challenge_interval: float = 0.5
     #: The least MSS that a peer may make us use: a smaller one would only cost both sides CPU.

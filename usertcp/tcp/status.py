@@ -32,6 +32,7 @@ class Status:
     rcv_wnd: int
     rcv_wscale: int
     timestamps: bool
+    sack: bool
     nodelay: bool
     srtt: float | None
     rttvar: float
@@ -39,7 +40,14 @@ class Status:
     congestion_control: str
     cwnd: int
     ssthresh: int
+    ca_state: str
     in_flight: int
+    sacked: int
+    lost: int
+    reordering_seen: bool
+    reo_wnd_mult: int
+    min_rtt: float | None
+    delivered: int
     unsent: int
     unread: int
     out_of_order: int
@@ -69,6 +77,7 @@ def status_of(tcb: Connection) -> Status:
         rcv_wnd=tcb.rcv_wnd,
         rcv_wscale=tcb.rcv_wscale,
         timestamps=tcb.timestamps,
+        sack=tcb.sack_ok,
         nodelay=tcb.nodelay,
         srtt=tcb.rtt.srtt,
         rttvar=tcb.rtt.rttvar,
@@ -76,7 +85,14 @@ def status_of(tcb: Connection) -> Status:
         congestion_control=tcb.congestion.name,
         cwnd=tcb.congestion.cwnd,
         ssthresh=tcb.congestion.ssthresh,
+        ca_state=tcb.recovery.state.value,
         in_flight=tcb.in_flight,
+        sacked=tcb.rtx.sacked,
+        lost=tcb.rtx.lost,
+        reordering_seen=tcb.rack.reordering_seen,
+        reo_wnd_mult=tcb.rack.reo_wnd_mult,
+        min_rtt=tcb.rtt.min_rtt if tcb.rtt.srtt is not None else None,
+        delivered=tcb.delivered,
         unsent=max(0, tcb.send_buffer.end - tcb.snd_nxt),
         unread=tcb.receive_buffer.ready.length,
         out_of_order=tcb.receive_buffer.held_bytes,

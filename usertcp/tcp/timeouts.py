@@ -5,9 +5,8 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from usertcp.tcp import output
+from usertcp.tcp import output, recovery, tlp
 from usertcp.tcp.errors import ConnectionTimedOut
-from usertcp.tcp.events import Kind
 from usertcp.tcp.states import Event, State
 
 if TYPE_CHECKING:
@@ -18,6 +17,11 @@ def run(tcb: Connection, now: float) -> None:
     """Act on each timer that is due."""
     if tcb.retransmit_due <= now:
         _retransmission(tcb, now)
+    if tcb.loss_due <= now:
+        if tcb.loss_is_reordering:
+            recovery.reordering_timeout(tcb, now)
+        else:
+            tlp.fire(tcb, now)
     if tcb.ack_due <= now:
         tcb.need_ack()
     if tcb.fin_wait_2_due <= now:
@@ -61,22 +65,16 @@ def _expired(tcb: Connection, now: float) -> None:
         _give_up(tcb, now, f"the peer did not acknowledge {what} within {waited:.0f} s{detail}")
         return
     tcb.step(Event.RETRANSMISSION_TIMEOUT, now)
-    if not first.syn:
-        flight = tcb.snd_nxt - tcb.snd_una
-        tcb.congestion.on_timeout(flight, again=first.times_sent > 1, now=now)
+    if first.syn:
+        tcb.rtx.mark_all_lost()
+    else:
+        recovery.on_timeout(tcb, now)
     tcb.rtt.back_off()
-    tcb.rtx.mark_all_lost()
-    tcb.recovering = False
-    tcb.recover = tcb.snd_nxt  # RFC 6582 §3.2 step 4
-    tcb.dup_acks = 0
     tcb.retransmit_due = now + tcb.rtt.rto
     tcb.outlet.count("retransmission-timeouts")
     if first.times_sent == tcb.settings.r1:
         tcb.outlet.count("r1-reached")
-    trace = tcb.outlet.trace
-    if trace is not None:
-        what = f"retransmission timeout, the next one after {tcb.rtt.rto:.3g} s"
-        trace((Kind.CONGESTION, now, tcb.number, what, tcb.congestion.cwnd, tcb.congestion.ssthresh))
+    recovery.tell(tcb, f"retransmission timeout, the next one after {tcb.rtt.rto:.3g} s", now)
     tcb.touch()
 
 

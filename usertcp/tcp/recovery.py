@@ -1,0 +1,334 @@
+"""What happens after a loss: fast recovery, recovery after a timeout, and taking both back.
+
+Fast recovery with SACK goes by RACK and PRR (RFC 8985, RFC 9937), without it by duplicate
+acknowledgments (RFC 5681 §3.2, RFC 6582).  A mistaken one is found by timestamps (RFC 3522), DSACK
+(RFC 3708's idea, with RFC 2883) or F-RTO (RFC 5682), and taken back (RFC 4015).
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Final
+
+from usertcp.tcp import rack, tlp
+from usertcp.tcp.events import Kind
+from usertcp.tcp.retransmission import Delivery
+from usertcp.wire.tcp import Segment
+
+if TYPE_CHECKING:
+    from usertcp.tcp.connection import Connection
+
+#: Duplicate acknowledgments that mean a loss (RFC 5681 §3.2).
+DUPLICATE_THRESHOLD: Final = 3
+
+
+class CaState(Enum):
+    """Where loss recovery stands; the values are the names that ``ss`` and the literature use."""
+
+    OPEN = "open"
+    DISORDER = "disorder"
+    RECOVERY = "recovery"
+    LOSS = "loss"
+
+
+class Recovery:
+    """The variables of loss recovery of one connection.  Sequence numbers are unbounded."""
+
+    __slots__ = (
+        "force", "frto", "new_first", "prr_delivered", "prr_out", "recover", "recover_fs", "repairing_ts", "state",
+        "tlp_end", "tlp_is_retransmission", "undo_length", "undo_una",
+    )  # fmt: skip
+
+    def __init__(self) -> None:
+        self.state = CaState.OPEN
+        #: Recovery is over when this is acknowledged (RFC 6582 §3.2).
+        self.recover = -1
+        # RFC 9937 §6
+        self.prr_delivered = 0
+        self.prr_out = 0
+        self.recover_fs = 1
+        #: A retransmission goes out whatever cwnd says (RFC 6582 §3.2 steps 2 and 3).
+        self.force = False
+        #: SND.UNA when the present (or last) recovery began; None: there is nothing to take back.
+        self.undo_una: int | None = None
+        #: Retransmitted in it, and not yet reported as duplicate.
+        self.undo_length = 0
+        #: Our timestamp at its first retransmission.
+        self.repairing_ts: int | None = None
+        #: F-RTO watches the first acknowledgments after a timeout (RFC 5682 §3).
+        self.frto = False
+        #: F-RTO, step 2b: new data goes before what is marked lost.
+        self.new_first = False
+        #: RFC 8985 §7.1
+        self.tlp_end: int | None = None
+        self.tlp_is_retransmission = False
+
+    @property
+    def active(self) -> bool:
+        """Fast or timeout recovery is going on."""
+        return self.state is CaState.RECOVERY or self.state is CaState.LOSS
+
+
+# -- An acknowledgment -------------------------------------------------------------------------------
+
+
+def on_ack(
+    tcb: Connection,
+    segment: Segment,
+    delivery: Delivery,
+    una_before: int,
+    now: float,
+    *,
+    duplicate: bool,
+    dsack: int,
+) -> None:
+    """Find losses, and move between the states."""
+    recovery = tcb.recovery
+    advanced = tcb.snd_una > una_before
+    if recovery.undo_una is not None and _mistaken(tcb, segment, delivery, advanced=advanced, dsack=dsack):
+        _take_back(tcb, now)
+    if tcb.sack_ok:
+        _look_for_losses(tcb, now)
+    state = recovery.state
+    if state is CaState.RECOVERY:
+        _in_fast_recovery(tcb, delivery, advanced, duplicate, now)
+    elif state is CaState.LOSS:
+        _after_timeout(tcb, delivery, advanced, duplicate, now)
+    elif tcb.sack_ok:
+        if tcb.rtx.lost:
+            _enter(tcb, delivery, una_before, "a segment sent later has arrived: fast retransmit (RACK)", now)
+        else:
+            recovery.state = CaState.DISORDER if tcb.rtx.sacked else CaState.OPEN
+    else:
+        _count_duplicates(tcb, delivery, una_before, advanced, duplicate, now)
+
+
+def _look_for_losses(tcb: Connection, now: float) -> None:
+    if not tcb.rtx.sacked and not tcb.recovery.active:
+        if tcb.loss_is_reordering:
+            tlp.cancel(tcb)
+        return
+    wait = rack.detect_losses(tcb, now)
+    if wait:
+        tcb.loss_due = now + wait
+        tcb.loss_is_reordering = True
+    elif tcb.loss_is_reordering:
+        tlp.cancel(tcb)
+
+
+def reordering_timeout(tcb: Connection, now: float) -> None:
+    """RACK's timer: what was in doubt may be lost by now (RFC 8985 §6.2, step 5)."""
+    _look_for_losses(tcb, now)
+    if tcb.rtx.lost:
+        if not tcb.recovery.active:
+            why = "reordering can not explain it any more: fast retransmit (RACK)"
+            _enter(tcb, Delivery(), tcb.snd_una, why, now)
+        elif tcb.recovery.state is CaState.RECOVERY:
+            _reduce_proportionally(tcb, 0, safe=False)
+        tcb.touch()
+
+
+def _count_duplicates(
+    tcb: Connection, delivery: Delivery, una_before: int, advanced: bool, duplicate: bool, now: float
+) -> None:
+    """Without SACK: three duplicates mean a loss (RFC 5681 §3.2)."""
+    if advanced:
+        tcb.dup_acks = 0
+    if not duplicate:
+        return
+    tcb.dup_acks += 1
+    # RFC 6582 §3.2 step 1: not again for losses of the window that a timeout or recovery covered
+    if tcb.dup_acks == DUPLICATE_THRESHOLD and tcb.snd_una > tcb.recovery.recover:
+        _enter(tcb, delivery, una_before, "three duplicate acknowledgments: fast retransmit", now)
+        tcb.rtx.mark_front_lost(tcb.snd_mss)
+        tcb.recovery.force = True
+
+
+# -- Fast recovery -----------------------------------------------------------------------------------
+
+
+def _enter(tcb: Connection, delivery: Delivery, una_before: int, why: str, now: float) -> None:
+    recovery, congestion = tcb.recovery, tcb.congestion
+    _begin_episode(tcb)
+    recovery.state = CaState.RECOVERY
+    recovery.recover = tcb.snd_nxt
+    flight = tcb.snd_nxt - una_before
+    congestion.on_loss(flight, now)
+    tlp.cancel(tcb)
+    recovery.tlp_end = None
+    if tcb.sack_ok:
+        recovery.prr_delivered = recovery.prr_out = 0
+        # RFC 9937 §6: the flight at the start, less what was held by the peer before this acknowledgment
+        recovery.recover_fs = max(1, flight - (tcb.rtx.sacked - (delivery.length - delivery.cumulative)))
+        _reduce_proportionally(tcb, delivery.length, safe=False)
+    elif not congestion.governs_recovery:
+        congestion.cwnd = congestion.ssthresh
+    tell(tcb, why, now)
+
+
+def _begin_episode(tcb: Connection) -> None:
+    recovery = tcb.recovery
+    recovery.undo_una = tcb.snd_una
+    recovery.undo_length = 0
+    recovery.repairing_ts = None
+
+
+def _in_fast_recovery(tcb: Connection, delivery: Delivery, advanced: bool, duplicate: bool, now: float) -> None:
+    recovery = tcb.recovery
+    if advanced and tcb.snd_una >= recovery.recover:
+        _leave(tcb, now)
+    elif tcb.sack_ok:
+        if delivery.length:
+            _reduce_proportionally(tcb, delivery.length, safe=advanced and not tcb.rtx.lost)
+    elif advanced:
+        # A partial acknowledgment: the next hole is lost too (RFC 6582 §3.2 step 3).  What it covers
+        # beyond the segment sent again had left the network before, and was counted by duplicates.
+        tcb.dup_acks = max(0, tcb.dup_acks - max(0, delivery.cumulative // tcb.snd_mss - 1))
+        tcb.rtx.mark_front_lost(tcb.snd_mss)
+        recovery.force = True
+        tell(tcb, "a partial acknowledgment: the next hole is sent again", now)
+    elif duplicate:
+        tcb.dup_acks += 1
+
+
+def _leave(tcb: Connection, now: float) -> None:
+    recovery = tcb.recovery
+    recovery.state = CaState.DISORDER if tcb.rtx.sacked else CaState.OPEN
+    recovery.force = False
+    tcb.dup_acks = 0
+    tcb.rack.recovery_ends()
+    if tcb.sack_ok and not tcb.congestion.governs_recovery:
+        tcb.congestion.cwnd = tcb.congestion.ssthresh
+    tcb.congestion.on_recovered(tcb.in_flight, now)
+    tell(tcb, "recovery is over", now)
+
+
+def _reduce_proportionally(tcb: Connection, delivered: int, *, safe: bool) -> None:
+    """Proportional Rate Reduction: cwnd goes down to ssthresh in step with what arrives (RFC 9937 §6).
+
+    ``safe``: the acknowledgment advances and shows no further loss.
+    """
+    recovery, congestion = tcb.recovery, tcb.congestion
+    if congestion.governs_recovery:
+        return
+    recovery.prr_delivered += delivered
+    in_flight, ssthresh, mss = tcb.in_flight, congestion.ssthresh, tcb.snd_mss
+    if in_flight > ssthresh:
+        target = -(-recovery.prr_delivered * ssthresh // recovery.recover_fs)
+        send = target - recovery.prr_out
+    else:
+        send = max(recovery.prr_delivered - recovery.prr_out, delivered)
+        if safe:
+            send += mss
+        send = min(ssthresh - in_flight, send)
+    if not recovery.prr_out:
+        send = max(send, mss)  # the fast retransmit itself
+    congestion.cwnd = in_flight + max(send, 0)
+
+
+# -- After a timeout ---------------------------------------------------------------------------------
+
+
+def on_timeout(tcb: Connection, now: float) -> None:
+    """The retransmission timer fired for data (RFC 5681 §3.1, RFC 8985 §6.3, RFC 5682 §3)."""
+    recovery = tcb.recovery
+    again = recovery.state is CaState.LOSS and tcb.snd_una < recovery.recover
+    flight = tcb.snd_nxt - tcb.snd_una
+    if not again:
+        fresh = recovery.state is not CaState.RECOVERY
+        _begin_episode(tcb)
+        recovery.frto = tcb.settings.frto and fresh and tcb.sack_ok
+    else:
+        recovery.frto = False
+    tcb.congestion.on_timeout(flight, again=again, now=now)
+    recovery.state = CaState.LOSS
+    recovery.recover = tcb.snd_nxt  # RFC 6582 §3.2 step 4
+    recovery.force = recovery.new_first = False
+    recovery.tlp_end = None
+    tlp.cancel(tcb)
+    tcb.dup_acks = 0
+    if tcb.rtx.first.sacked:
+        tcb.rtx.forget_sacked()  # RFC 2018 §8: the peer must have reneged
+        tcb.outlet.count("sack-reneged")
+    if tcb.sack_ok:
+        rack.mark_losses_on_timeout(tcb, now)
+    else:
+        tcb.rtx.mark_all_lost()
+
+
+def _after_timeout(tcb: Connection, delivery: Delivery, advanced: bool, duplicate: bool, now: float) -> None:
+    recovery = tcb.recovery
+    if recovery.frto:
+        _watch_for_originals(tcb, delivery, advanced)
+    if advanced and tcb.snd_una >= recovery.recover:
+        recovery.frto = recovery.new_first = False
+        recovery.state = CaState.DISORDER if tcb.rtx.sacked else CaState.OPEN
+        tcb.rack.recovery_ends()
+        tell(tcb, "everything outstanding at the timeout is acknowledged", now)
+
+
+def _watch_for_originals(tcb: Connection, delivery: Delivery, advanced: bool) -> None:
+    """F-RTO, steps 2 and 3 (RFC 5682 §3.1); that an original arrived was seen before (:func:`_mistaken`)."""
+    recovery = tcb.recovery
+    if tcb.snd_nxt > recovery.recover:
+        if delivery.length and not advanced:
+            recovery.frto = recovery.new_first = False  # step 3a: the loss is real
+    elif advanced and tcb.snd_una < recovery.recover:
+        more = tcb.send_buffer.end > tcb.snd_nxt and tcb.snd_una + tcb.snd_wnd > tcb.snd_nxt
+        recovery.new_first = more
+        recovery.frto = more
+    elif delivery.length:
+        recovery.frto = False
+
+
+# -- Taking it back ----------------------------------------------------------------------------------
+
+
+def note_retransmission(tcb: Connection, length: int, ts_val: int | None) -> None:
+    """``length`` were sent again, with our timestamp ``ts_val``."""
+    recovery = tcb.recovery
+    if recovery.undo_una is None:
+        return
+    recovery.undo_length += length
+    if recovery.repairing_ts is None:
+        recovery.repairing_ts = ts_val
+
+
+def _mistaken(tcb: Connection, segment: Segment, delivery: Delivery, *, advanced: bool, dsack: int) -> bool:
+    """Whether it is clear now that nothing was lost."""
+    recovery = tcb.recovery
+    if dsack and recovery.undo_length:
+        recovery.undo_length = max(0, recovery.undo_length - dsack)
+        if not recovery.undo_length:
+            return True  # every retransmission arrived beside its original
+    if not recovery.active:
+        return False
+    if recovery.frto and recovery.state is CaState.LOSS and delivery.first_time and not delivery.repeated:
+        # RFC 5682 §3.1 step 3b: data that was sent once, before the timeout, has arrived.
+        return delivery.rtt_of is not None and delivery.rtt_of.end <= recovery.recover
+    if advanced and tcb.timestamps and recovery.repairing_ts is not None and segment.ts_ecr:
+        # RFC 3522 §3.2: the echo is older than the first retransmission: the original was acknowledged.
+        return bool((segment.ts_ecr - recovery.repairing_ts) & 0x80000000)
+    return False
+
+
+def _take_back(tcb: Connection, now: float) -> None:
+    """RFC 4015 §3: the windows as they were before, and nothing is lost."""
+    recovery = tcb.recovery
+    recovery.undo_una = None
+    recovery.frto = recovery.new_first = recovery.force = False
+    tcb.congestion.undo(now)
+    tcb.rtx.forgive_lost()
+    tcb.dup_acks = 0
+    recovery.state = CaState.DISORDER if tcb.rtx.sacked else CaState.OPEN
+    tcb.outlet.count("recoveries-undone")
+    tell(tcb, "nothing was lost after all: the reduction is taken back", now)
+
+
+def tell(tcb: Connection, what: str, now: float) -> None:
+    """A trace event with the controller's windows."""
+    trace = tcb.outlet.trace
+    if trace is not None:
+        trace((Kind.CONGESTION, now, tcb.number, what, tcb.congestion.cwnd, tcb.congestion.ssthresh))
+
+

@@ -1,0 +1,107 @@
+"""Selective acknowledgment: what we tell (RFC 2018 §3-§4, RFC 2883), and what we are told (§5)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from usertcp.tcp.retransmission import Delivery
+from usertcp.wire.seq import MASK, unwrap
+from usertcp.wire.tcp import NO_OPTIONS, Options
+
+if TYPE_CHECKING:
+    from usertcp.tcp.connection import Connection
+
+#: Bytes of a SACK option with n blocks, NOPs included: 4 + 8n.
+_FIXED: Final = 4
+_BLOCK: Final = 8
+_OPTION_SPACE: Final = 40
+
+
+# -- What we tell ------------------------------------------------------------------------------------
+
+
+def note_held(tcb: Connection, seq: int) -> None:
+    """Data at ``seq`` was held: its block comes first in the next options (RFC 2018 §4)."""
+    recent = tcb.sack_recent
+    if seq in recent:
+        recent.remove(seq)
+    recent.insert(0, seq)
+    del recent[4:]
+
+
+def note_duplicate(tcb: Connection, left: int, right: int) -> None:
+    """``left`` up to ``right`` came again: the next acknowledgment reports it (RFC 2883 §4)."""
+    if tcb.sack_ok:
+        tcb.dsack = (left, right)
+
+
+def options(tcb: Connection) -> Options:
+    """The SACK option of an acknowledgment that leaves now; the duplicate is reported once only."""
+    if not tcb.sack_ok or not (tcb.dsack or tcb.receive_buffer.held):
+        return NO_OPTIONS
+    used = 12 if tcb.timestamps else 0
+    room = (_OPTION_SPACE - used - _FIXED) // _BLOCK
+    blocks: list[tuple[int, int]] = []
+    if tcb.dsack is not None:
+        blocks.append(tcb.dsack)
+        tcb.dsack = None
+    for block in _held_blocks(tcb):
+        if len(blocks) == room:
+            break
+        blocks.append(block)
+    return Options(sack=tuple((left & MASK, right & MASK) for left, right in blocks))
+
+
+def _held_blocks(tcb: Connection) -> list[tuple[int, int]]:
+    """The ranges held, the most recently changed ones first, then from the left."""
+    find = tcb.receive_buffer.find
+    blocks: list[tuple[int, int]] = []
+    stale = []
+    for seq in tcb.sack_recent:
+        held = find(seq)
+        if held is None or (held.seq, held.end) in blocks:
+            stale.append(seq)
+        else:
+            blocks.append((held.seq, held.end))
+    for seq in stale:
+        tcb.sack_recent.remove(seq)
+    for held in tcb.receive_buffer.held:
+        if len(blocks) >= 4:
+            break
+        if (held.seq, held.end) not in blocks:
+            blocks.append((held.seq, held.end))
+    return blocks
+
+
+# -- What we are told --------------------------------------------------------------------------------
+
+
+def take_blocks(
+    tcb: Connection, wire_blocks: tuple[tuple[int, int], ...], ack: int, una_before: int, delivery: Delivery
+) -> int:
+    """Mark what the peer holds; returns the length that a DSACK says arrived twice (0: there is none)."""
+    blocks = [_unwrapped(block, tcb.snd_una) for block in wire_blocks]
+    duplicate = _duplicate_length(tcb, blocks, ack)
+    if duplicate:
+        blocks = blocks[1:]
+    for left, right in blocks:
+        if right <= left or right > tcb.snd_nxt or right <= ack:
+            continue  # not of this connection's data: an old block, or a forged one
+        tcb.rtx.sack(max(left, ack), right, tcb.snd_mss, delivery)
+    return duplicate
+
+
+def _unwrapped(block: tuple[int, int], near: int) -> tuple[int, int]:
+    left = unwrap(block[0], near)
+    return left, unwrap(block[1], left)
+
+
+def _duplicate_length(tcb: Connection, blocks: list[tuple[int, int]], ack: int) -> int:
+    """RFC 2883 §4: the first block is a duplicate if it lies below the cumulative acknowledgment, or
+    inside the second block.  Only what we did send since our SYN can be one."""
+    left, right = blocks[0]
+    if right <= left or left <= tcb.iss or right > tcb.snd_nxt:
+        return 0
+    if right <= ack or (len(blocks) > 1 and blocks[1][0] <= left and right <= blocks[1][1]):
+        return right - left
+    return 0

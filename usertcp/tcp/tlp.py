@@ -1,0 +1,64 @@
+"""Tail loss probes: a lost last segment is found without waiting for a timeout (RFC 8985 §7)."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from usertcp.tcp import output
+from usertcp.tcp.events import Kind
+
+if TYPE_CHECKING:
+    from usertcp.tcp.connection import Connection
+
+
+def schedule(tcb: Connection, now: float) -> None:
+    """TLP_calc_PTO (§7.2), after new data was sent or acknowledged; without a loss in sight only."""
+    recovery = tcb.recovery
+    if not tcb.sack_ok or not tcb.settings.tlp or recovery.tlp_end is not None:
+        return
+    if tcb.loss_is_reordering or recovery.active or tcb.rtx.sacked or not tcb.rtx or tcb.probing:
+        return
+    srtt = tcb.rtt.srtt
+    pto = 2 * srtt if srtt is not None else 1.0
+    if tcb.snd_nxt - tcb.snd_una <= tcb.snd_mss:
+        pto += tcb.settings.peer_ack_delay  # the peer may wait with acknowledging a single segment
+    tcb.loss_due = min(now + max(pto, tcb.settings.min_pto), tcb.retransmit_due)
+
+
+def cancel(tcb: Connection) -> None:
+    """Neither a probe nor RACK's timer is wanted."""
+    tcb.loss_due = inf
+    tcb.loss_is_reordering = False
+
+
+def fire(tcb: Connection, now: float) -> None:
+    """TLP_send_probe (§7.3): new data if there is any, else the last segment again."""
+    cancel(tcb)
+    if not tcb.rtx or tcb.recovery.active:
+        return
+    recovery = tcb.recovery
+    tcb.outlet.count("tail-loss-probes")
+    recovery.tlp_is_retransmission = not output.probe_with_new_data(tcb, now)
+    if recovery.tlp_is_retransmission:
+        output.resend(tcb, tcb.rtx.last_segment(tcb.snd_mss), now, "tail loss probe")
+    recovery.tlp_end = tcb.snd_nxt
+    tcb.retransmit_due = now + tcb.rtt.rto
+
+
+def on_ack(tcb: Connection, ack: int, now: float, *, duplicate: bool, dsack: int, sacked: bool) -> None:
+    """TLP_process_ack (§7.4): the end of a probe, and whether it repaired a loss."""
+    recovery = tcb.recovery
+    if recovery.tlp_end is None or ack < recovery.tlp_end:
+        return
+    if not recovery.tlp_is_retransmission or dsack or (duplicate and not sacked):
+        recovery.tlp_end = None
+    elif ack > recovery.tlp_end:
+        recovery.tlp_end = None
+        # The probe repaired a loss that nothing else showed: react to it all the same.
+        tcb.congestion.on_loss(tcb.snd_nxt - tcb.snd_una, now)
+        tcb.congestion.cwnd = tcb.congestion.ssthresh
+        trace = tcb.outlet.trace
+        if trace is not None:
+            what = "a tail loss probe repaired a loss"
+            trace((Kind.CONGESTION, now, tcb.number, what, tcb.congestion.cwnd, tcb.congestion.ssthresh))
