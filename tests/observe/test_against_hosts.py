@@ -17,6 +17,7 @@ from usertcp.tcp.connection import Connection
 from usertcp.tcp.events import SegmentIn, SegmentOut, TraceEvent, Transitioned
 from usertcp.tcp.states import Event, State
 
+OVER = (State.TIME_WAIT, State.CLOSED)
 SERVER, CLIENT = bytes([192, 0, 2, 2]), bytes([192, 0, 2, 1])
 
 
@@ -165,12 +166,13 @@ def test_on_a_bad_path_both_ladders_end_in_the_right_states(seed: int) -> None:
     assert pair.network.run_until(received, 1000.0)
     ours.close(pair.network.now)
     theirs.close(pair.network.now)
-    assert pair.network.run_until(
-        lambda: {ours.state, theirs.state} <= {State.TIME_WAIT, State.CLOSED}, 3000.0
-    )
+    assert pair.network.run_until(lambda: {ours.state, theirs.state} <= set(OVER), 3000.0)
     pair.run(1000.0)
     for recorder, other, role in ((pair.there, pair.back, "passive"), (pair.back, pair.there, "active")):
-        assert _inferred(list(recorder.events()), role)[-1] is _real(list(other.events()))[-1]
+        # Whether a FIN that was lost had been sent before the other one came cannot be seen from here, so
+        # TIME-WAIT and CLOSED may be taken for each other; that both FINs are acknowledged may not.
+        assert _inferred(list(recorder.events()), role)[-1] in OVER
+        assert _real(list(other.events()))[-1] in OVER
         lines = [plain(line) for line in ladders(recorder.events())]
         assert max(map(len, lines)) <= 80
         assert any("CLOSED" in line for line in lines)

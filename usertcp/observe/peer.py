@@ -109,7 +109,7 @@ class Peer:
             return own, coming
         if self.state is before or self.state is None:
             return [], []
-        why = "joined in the middle" if before is State.CLOSED else "what we sent is lost or late"
+        why = "joined in the middle" if self._syn_end is None else "what we sent is lost or late"
         return [PeerStep(before, None, self.state, why)], []
 
     # -- what the peer has proved to have received --------------------------------------------------------
