@@ -166,8 +166,15 @@ def _read_answer(connection: socket.socket, wanted: bytes) -> None:
 # -- Requests ----------------------------------------------------------------------------------------
 
 
-def one_after_the_other(_: Connection, target: Target, seconds: float) -> float:
-    """Connect, GET, read to the end, close: how often in a second."""
+class Requests(NamedTuple):
+    """What became of many requests."""
+
+    count: int
+    seconds: float
+
+
+def one_after_the_other(_: Connection, target: Target, seconds: float) -> Requests:
+    """Connect, GET, read to the end, close, for so many ``seconds``."""
     count = 0
     start = time.perf_counter()
     while (now := time.perf_counter()) < start + seconds:
@@ -178,10 +185,10 @@ def one_after_the_other(_: Connection, target: Target, seconds: float) -> float:
                 text += data
         _check_answer(text)
         count += 1
-    return count / (now - start)
+    return Requests(count, now - start)
 
 
-def at_a_time(_: Connection, target: Target, seconds: float, connections: int) -> float:
+def at_a_time(_: Connection, target: Target, seconds: float, connections: int) -> Requests:
     """The same with ``connections`` at each moment."""
     with selectors.DefaultSelector() as selector:
         start = time.perf_counter()
@@ -198,7 +205,7 @@ def at_a_time(_: Connection, target: Target, seconds: float, connections: int) -
                     _begin(selector, target)
         for key in list(selector.get_map().values()):
             key.data.connection.close()
-        return count / (now - start)
+        return Requests(count, now - start)
 
 
 class _Request:
@@ -236,8 +243,8 @@ def _go_on(selector: selectors.BaseSelector, key: selectors.SelectorKey, event: 
     return True
 
 
-def keep_alive(_: Connection, target: Target, seconds: float) -> float:
-    """GETs one after the other on one connection, per second."""
+def keep_alive(_: Connection, target: Target, seconds: float) -> Requests:
+    """GETs one after the other on one connection."""
     with connect(target, HTTP) as connection:
         connection.sendall(_GET_AND_KEEP)
         time.sleep(0.05)
@@ -253,7 +260,7 @@ def keep_alive(_: Connection, target: Target, seconds: float) -> float:
                     raise EOFError("the connection ended")
                 left -= len(data)
             count += 1
-        return count / (now - start)
+        return Requests(count, now - start)
 
 
 def _check_answer(text: bytes) -> None:
@@ -264,8 +271,16 @@ def _check_answer(text: bytes) -> None:
 # -- Round trips -------------------------------------------------------------------------------------
 
 
-def round_trips(_: Connection, target: Target, seconds: float) -> tuple[float, float]:
-    """The 50th and the 99th percentile of an echo of 64 bytes, in seconds."""
+class RoundTrips(NamedTuple):
+    """Percentiles in seconds."""
+
+    p50: float
+    p99: float
+    count: int
+
+
+def round_trips(_: Connection, target: Target, seconds: float) -> RoundTrips:
+    """Have 64 bytes echoed, for so many ``seconds``."""
     clock = time.perf_counter
     taken = []
     buffer = bytearray(len(_MESSAGE))
@@ -284,7 +299,7 @@ def round_trips(_: Connection, target: Target, seconds: float) -> tuple[float, f
                 got += more
             taken.append(clock() - before)
     taken.sort()
-    return taken[len(taken) // 2], taken[len(taken) * 99 // 100]
+    return RoundTrips(taken[len(taken) // 2], taken[len(taken) * 99 // 100], len(taken))
 
 
 # -- Idle connections --------------------------------------------------------------------------------

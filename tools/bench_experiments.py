@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import bench_clients as clients
-from bench_clients import ECHO, HOLD, Target
+from bench_clients import ECHO, HOLD, Requests, RoundTrips, Target
 from bench_processes import Child, call
 from bench_servers import Server
 
@@ -106,7 +106,7 @@ class Bench:
     def _find_size(self, move: Callable[..., float], target: Target, connections: int) -> int:
         """Bytes for each connection, approached in steps: the first ones start slowly."""
         size, seconds = _FIRST_SIZE // connections, self.options.seconds
-        for wanted in (seconds / 10, seconds / 3, seconds):
+        for wanted in (seconds / 4, seconds):
             taken = call(self.patience(), move, target, size, connections)
             size = min(max(int(size * wanted / taken), _FIRST_SIZE // connections), _LARGEST)
         return size
@@ -130,7 +130,7 @@ def _bulk(direction: str, connections: int, *, offload: bool) -> Experiment:
     metrics = [Metric(rate, title, "Gbit/s", more_is_better=True, scale=8e-9)]
     systems = [USERTCP, KERNEL] if offload else [USERTCP]
     if connections == 1:
-        metrics.append(Metric(cpu, f"CPU {direction}{'' if offload else ', no offload'}", "s/GB"))
+        metrics.append(Metric(cpu, "  CPU for it", "s/GB"))
         systems.append(RAW)
     return Experiment(name, tuple(metrics), tuple(systems), measure)
 
@@ -138,43 +138,54 @@ def _bulk(direction: str, connections: int, *, offload: bool) -> Experiment:
 # -- Requests ----------------------------------------------------------------------------------------
 
 
-def _requests(name: str, title: str, client: Callable[..., float], *arguments: Any) -> Experiment:
-    def measure(bench: Bench, column: str) -> Values:
-        target = Target(bench.server(column).address)
-        return {name: call(bench.patience(), client, target, bench.options.seconds, *arguments)}
+def _requests(name: str, title: str, client: Callable[..., Requests], *arguments: Any) -> Experiment:
+    cpu = f"{name}-cpu"
 
-    return Experiment(name, (Metric(name, title, "/s", more_is_better=True),), (USERTCP, KERNEL), measure)
+    def measure(bench: Bench, column: str) -> Values:
+        server = bench.server(column)
+        target, seconds = Target(server.address), bench.options.seconds
+        before = server.process.cpu_seconds()
+        done: Requests = call(bench.patience(), client, target, seconds, *arguments)
+        used = server.process.cpu_seconds() - before
+        return {name: done.count / done.seconds, cpu: used / done.count}
+
+    metrics = (
+        Metric(name, title, "/s", more_is_better=True),
+        Metric(cpu, "  CPU for each", "µs", scale=1e6),
+    )
+    return Experiment(name, metrics, (USERTCP, KERNEL), measure)
 
 
 # -- Round trips -------------------------------------------------------------------------------------
 
 
-def _round_trips(name: str, where: str, measure_pair: Callable[[Bench, str], tuple[float, float]]) -> Experiment:
-    p50, p99 = f"{name}-p50", f"{name}-p99"
-
+def _round_trips(name: str, where: str, measure_all: Callable[[Bench, str], Values]) -> Experiment:
     def measure(bench: Bench, column: str) -> Values:
-        values = measure_pair(bench, column)
-        return {p50: values[0], p99: values[1]}
+        return {f"{name}-{what}": value for what, value in measure_all(bench, column).items()}
 
-    metrics = (
-        Metric(p50, f"64-byte round trip{where}, p50", "µs", scale=1e6),
-        Metric(p99, f"64-byte round trip{where}, p99", "µs", scale=1e6),
-    )
-    return Experiment(name, metrics, (USERTCP, KERNEL), measure)
-
-
-def _round_trip(bench: Bench, column: str) -> tuple[float, float]:
-    target = Target(bench.server(column).address)
-    pair: tuple[float, float] = call(bench.patience(), clients.round_trips, target, bench.options.seconds)
-    return pair
+    metrics = [
+        Metric(f"{name}-p50", f"64-byte round trip{where}, p50", "µs", scale=1e6),
+        Metric(f"{name}-p99", f"64-byte round trip{where}, p99", "µs", scale=1e6),
+    ]
+    if not where:
+        metrics.append(Metric(f"{name}-cpu", "  CPU for each", "µs", scale=1e6))
+    return Experiment(name, tuple(metrics), (USERTCP, KERNEL), measure)
 
 
-def _round_trip_on_one_cpu(bench: Bench, column: str) -> tuple[float, float]:
+def _round_trip(bench: Bench, column: str) -> Values:
+    server = bench.server(column)
+    before = server.process.cpu_seconds()
+    done: RoundTrips = call(bench.patience(), clients.round_trips, Target(server.address), bench.options.seconds)
+    used = server.process.cpu_seconds() - before
+    return {"p50": done.p50, "p99": done.p99, "cpu": used / done.count}
+
+
+def _round_trip_on_one_cpu(bench: Bench, column: str) -> Values:
     with _pinned(bench.server(column).process.pid):
         return _round_trip(bench, column)
 
 
-def _round_trip_while_busy(bench: Bench, column: str) -> tuple[float, float]:
+def _round_trip_while_busy(bench: Bench, column: str) -> Values:
     with Child(clients.busy, Target(bench.server(column).address)) as download:
         download.receive(bench.patience())
         return _round_trip(bench, column)
@@ -218,7 +229,7 @@ def _idle(name: str, title: str, port: int, *, with_cpu: bool) -> Experiment:
             if with_cpu:
                 time.sleep(0.3)  # what the opening left to do
                 used, start = server.process.cpu_seconds(), time.monotonic()
-                time.sleep(max(1.0, bench.options.seconds))
+                time.sleep(max(0.3, bench.options.seconds))
                 share = (server.process.cpu_seconds() - used) / (time.monotonic() - start)
                 values[cpu] = share
             client.send("end")

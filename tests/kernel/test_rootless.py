@@ -41,8 +41,6 @@ def as_nobody(*command: str, environment: dict[str, str]) -> subprocess.Complete
 @pytest.fixture
 def mounts() -> None:
     """Let what this test mounts be seen by nobody else, and end with it."""
-    if os.geteuid() != 0:
-        pytest.skip("not root: the other kernel tests run without privileges already")
     namespace.unshare(namespace.CLONE_NEWNS)
     subprocess.run(["mount", "--make-rprivate", "/"], check=True)
 
@@ -62,7 +60,10 @@ def home(mounts: None) -> Iterator[Path]:
 @pytest.fixture
 def environment(home: Path) -> dict[str, str]:
     node = home / "tun"
-    os.mknod(node, stat.S_IFCHR | 0o666, TUN_DEVICE)
+    try:
+        os.mknod(node, stat.S_IFCHR | 0o666, TUN_DEVICE)
+    except PermissionError:
+        pytest.skip("this root may not make device nodes")
     node.chmod(0o666)
     return {
         NODE_VARIABLE: str(node),

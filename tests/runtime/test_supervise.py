@@ -35,13 +35,14 @@ async def pass_on(signals):
         if number == signal.SIGTERM:
             network.terminate()
 
+ending = "done"
 try:
     with enter_private_network() as network:
         status = trio.run(main)
 except* CommandError as group:
     (error,) = group.exceptions
-    sys.exit(f"{error.status} {error}")
-print("done", file=sys.stderr)
+    status, ending = error.status, f"{error.status} {error}"
+print(ending, file=sys.stderr)
 sys.exit(status)
 """
 
@@ -99,6 +100,16 @@ def test_status(script: str, status: int) -> None:
 )
 def test_what_cannot_be_run(command: str, complaint: str) -> None:
     assert run(command).stderr.strip() == complaint
+
+
+def test_a_place_to_look_that_is_closed_to_us(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = tmp_path / "file"
+    closed.touch()
+    monkeypatch.setenv("PATH", f"{closed}:/root:{os.environ['PATH']}")
+    assert run("usertcp-no-such-command").stderr.startswith("127 ")
+    (tmp_path / "not-executable").touch()
+    monkeypatch.setenv("PATH", f"{tmp_path}:/root:{os.environ['PATH']}")
+    assert run("not-executable").stderr == "126 not-executable: Permission denied\n"
 
 
 def test_standard_streams_are_the_commands_own() -> None:

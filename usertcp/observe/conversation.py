@@ -15,12 +15,14 @@ from usertcp.wire.tcp import ACK, FIN, SYN
 class End:
     """One end's sequence numbers: where they start and where its FIN is; None while not known."""
 
-    __slots__ = ("fin", "fin_acked", "isn", "isn_acked", "isn_guessed")
+    __slots__ = ("fin", "fin_acked", "isn", "isn_acked", "isn_guessed", "window")
 
     def __init__(self) -> None:
         self.isn: int | None = None
         self.isn_guessed = False
         self.fin: int | None = None
+        #: The last window that was drawn.
+        self.window: int | None = None
         self.isn_acked = self.fin_acked = False
 
     def sends(self, segment: SegmentIn | SegmentOut) -> None:

@@ -149,7 +149,7 @@ _ESCAPES: Final[dict[State, str]] = {
     _S.CLOSE_WAIT: "right",
     _S.CLOSING: "left, text below",
     _S.LAST_ACK: "right",
-    _S.TIME_WAIT: "down",
+    _S.TIME_WAIT: "down, text left",
 }
 
 _PHASES: Final = {
@@ -283,7 +283,7 @@ def _escape(edge: Edge) -> Iterator[str]:
     x, y = _PLACES[edge.source]
     side = _ESCAPES[edge.source]
     names = [event.value for event in edge.events]
-    if side == "down":
+    if side.startswith("down"):
         start, end = (x, _bottom(edge.source)), (x, _bottom(edge.source) + 30)
         pill, text, anchor = (x, end[1] + 12), (x + 41, end[1] + 16), "start"
     else:
@@ -291,6 +291,8 @@ def _escape(edge: Edge) -> Iterator[str]:
         start, end = (x + sign * _BOX_WIDTH / 2, y), (x + sign * (_BOX_WIDTH / 2 + 40), y)
         pill, text = (end[0] + sign * 33, y), (end[0] + sign * 74, y + 4)
         anchor = "start" if side == "right" else "end"
+    if side == "down, text left":
+        text, anchor = (x - 41, text[1]), "end"
     if side == "left, text below":
         text, anchor = (pill[0], y + 32 + 8 * (len(names) - 1)), "middle"
     yield f'<path class="extra" d="{_path((start, end))}"/>'

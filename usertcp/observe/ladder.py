@@ -39,10 +39,12 @@ MAX_WIDTH: Final = 132
 _TIME: Final = 9
 _STATE: Final = 12
 _NUMBER: Final = 6
+#: No window is larger (RFC 7323 §2.3): an ssthresh beyond it does not limit anything.
+_MAX_WINDOW: Final = 1 << 30
 #: Quiet segments in a row that are drawn before the rest is folded.
 _SHOWN_IN_A_ROW: Final = 6
 #: Retransmissions, segments out of order and the like that are drawn one by one, of a kind and connection.
-_SHOWN_OF_A_KIND: Final = 8
+_SHOWN_OF_A_KIND: Final = 5
 #: While a fold goes on, it tells how far it is every so many seconds (live only).
 _PROGRESS: Final = 1.0
 
@@ -265,7 +267,11 @@ class Ladder:
             else:
                 rest.append(isn)
         if not segment.flags & RST:
-            rest.append(f"win={segment.window}")
+            window = f"win={segment.window}"
+            # A window that has not changed is not worth a line of its own.
+            if segment.window != sender.window or len(" ".join([*items, window])) <= room:
+                rest.append(window)
+            sender.window = segment.window
         rest += option_names(segment.options, segment.ts_val is not None and bool(segment.flags & SYN))
         for start, end in segment.options.sack:
             rest.append(f"sack={self._number(receiver, start)}-{self._number(receiver, end)}")
@@ -295,7 +301,7 @@ class Ladder:
         self, conversation: Conversation, spans: list[Span], time: float, state: State | None = None
     ) -> list[Line]:
         lines = []
-        for index, text in enumerate(wrap(spans, self._inner - 1)):
+        for index, text in enumerate(wrap(spans, self._inner - 2)):
             lines.append(
                 self._row(
                     self._time(conversation, time) if index == 0 else self._blank(conversation),
@@ -324,6 +330,9 @@ class Ladder:
         lines: list[Line] = []
         for conversation in self._conversations.values():
             lines += self._settle(conversation)
+            if conversation.state is not None:
+                text = f"still {conversation.state} when the watching ended"
+                lines += self._notes(conversation, [Span(text, Role.DIM)], conversation.ended)
             lines += self._footer(conversation)
         self._conversations.clear()
         return lines
@@ -434,7 +443,8 @@ def _remark_on(
             done = "challenge ACK" if event.sent else "challenge ACK held back by its rate limit"
             return "challenge ACKs", f"{done}: {for_terminal(event.reason)}", Role.WARNING
         case Congestion():
-            text = f"{for_terminal(event.what)}: cwnd {event.cwnd:,}, ssthresh {event.ssthresh:,}"
+            threshold = f"{event.ssthresh:,}" if event.ssthresh <= _MAX_WINDOW else "not set"
+            text = f"{for_terminal(event.what)}: cwnd {event.cwnd:,}, ssthresh {threshold}"
             return "congestion events", text, Role.NOTE
         case IcmpIn():
             return "ICMP", f"ICMP {for_terminal(event.message)}: {for_terminal(event.effect)}", Role.WARNING

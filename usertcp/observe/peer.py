@@ -39,6 +39,14 @@ class _Arrival(NamedTuple):
     end: int
 
 
+class _FinCame(NamedTuple):
+    """Our FIN is acknowledged: the peer's state before it, and where the peer's sequence numbers were then."""
+
+    state: State | None
+    arrival: _Arrival
+    seq: int
+
+
 _WAITING_FOR_ACK_OF_FIN = (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK)
 _NOT_SYNCHRONIZED = (None, State.CLOSED, State.LISTEN, State.SYN_SENT, State.SYN_RECEIVED)
 
@@ -53,7 +61,7 @@ class Peer:
     ``state`` is None as long as nothing is known: nobody may be there at all.
     """
 
-    __slots__ = ("_fin_end", "_passive", "_proved", "_syn_end", "_under_way", "state")
+    __slots__ = ("_fin_end", "_passive", "_proved", "_syn_end", "_under_way", "_when_fin_came", "state")
 
     def __init__(self, role: str) -> None:
         """``role`` is our side's: "active" (the peer must have been listening) or "passive"."""
@@ -63,6 +71,7 @@ class Peer:
         self._under_way: list[_Arrival] = []
         self._syn_end: int | None = None
         self._fin_end: int | None = None
+        self._when_fin_came: _FinCame | None = None
 
     def sent_to(self, segment: SegmentOut) -> list[PeerStep]:
         """Our side sent ``segment``; the changes that it makes at the peer when it arrives."""
@@ -100,7 +109,8 @@ class Peer:
             return own, coming
         if self.state is before or self.state is None:
             return [], []
-        return [PeerStep(before, None, self.state, "not as it seemed")], []
+        why = "joined in the middle" if self._syn_end is None else "what we sent is lost or late"
+        return [PeerStep(before, None, self.state, why)], []
 
     # -- what the peer has proved to have received --------------------------------------------------------
 
@@ -111,6 +121,9 @@ class Peer:
             for index, arrival in enumerate(self._under_way):
                 if (arrival.syn or arrival.fin) and _covers(segment.ack, arrival.end):
                     known = index + 1
+        for arrival in self._under_way[:known]:
+            if arrival.fin:
+                self._when_fin_came = _FinCame(self._proved, arrival, segment.seq)
         steps = self._apply(known)
         if not segment.flags & (SYN | RST):
             # Only a synchronized peer sends a segment that is neither a SYN nor a RST.
@@ -173,7 +186,12 @@ class Peer:
         if self._fin_end is not None:
             self._under_way = [arrival for arrival in self._under_way if arrival.fin or not arrival.acks_fin]
             return []
-        self._fin_end = segment.seq + segment.length + 1 + bool(segment.flags & SYN)
+        end = self._fin_end = segment.seq + segment.length + 1 + bool(segment.flags & SYN)
+        came = self._when_fin_came
+        if came is not None and _covers(came.seq, end):
+            # When it acknowledged our FIN it was past its own, which is seen only now: it had closed before.
+            steps = _changes(came.state, Event.CLOSE)
+            return steps + self._steps_of(_end(came.state, steps), came.arrival)
         return _changes(self._proved, Event.CLOSE)
 
     # -- what our segments do there -----------------------------------------------------------------------

@@ -157,14 +157,23 @@ def _start(command: list[bytes]) -> tuple[int, int]:
             os.execvp(command[0], command)
         except OSError as error:
             os.write(writer, struct.pack("=I", error.errno or errno.ENOEXEC))
-            missing = isinstance(error, FileNotFoundError | NotADirectoryError)
-            os._exit(_NOT_FOUND if missing else _NOT_EXECUTABLE)
+            os._exit(_NOT_FOUND if _is_missing(command[0], error) else _NOT_EXECUTABLE)
         finally:
             os._exit(_NOT_EXECUTABLE)
     os.close(writer)
     with open(reader, "rb") as failure:
         report = failure.read()
     return pid, struct.unpack("=I", report)[0] if report else 0
+
+
+def _is_missing(program: bytes, error: OSError) -> bool:
+    """Whether exec failed for want of the program, and not of permission to execute it.
+
+    A directory of PATH that we may not enter is no reason to say "permission denied".
+    """
+    if isinstance(error, PermissionError) and b"/" not in program:
+        return not any(os.path.exists(os.path.join(os.fsencode(place), program)) for place in os.get_exec_path())
+    return isinstance(error, FileNotFoundError | NotADirectoryError)
 
 
 def _restore_signals() -> None:

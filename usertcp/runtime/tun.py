@@ -229,7 +229,6 @@ def _attach(name: str, flags: int) -> pytun.TunTapDevice:
 def _explain(error: OSError, name: str, node: str) -> SetupError:
     """Say which of the ways in which opening a TUN fails this is, and what to do about it."""
     with_sudo = as_root()
-    rootless = "or, without root: usertcp try -- COMMAND"
     match error.errno:
         case errno.ENOENT | errno.ENODEV | errno.ENXIO:
             return SetupError(
@@ -238,10 +237,12 @@ def _explain(error: OSError, name: str, node: str) -> SetupError:
             )
         case errno.EACCES:
             return SetupError(
-                f"no permission to open {node}: {with_sudo}, {rootless}, after: sudo chmod 0666 {node}"
+                f"no permission to open {node}: {with_sudo}, or first: sudo chmod 0666 {node}"
             )
         case errno.EPERM:
-            return SetupError(f"no permission to make the TUN {name}: {with_sudo}, {rootless}")
+            return SetupError(
+                f"no permission to make the TUN {name}: {with_sudo}, or, without root: usertcp try -- COMMAND"
+            )
         case errno.EBUSY:
             return SetupError(
                 f"the TUN {name} is in use by another process: "

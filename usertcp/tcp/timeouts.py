@@ -23,6 +23,7 @@ def run(tcb: Connection, now: float) -> None:
         else:
             tlp.fire(tcb, now)
     if tcb.ack_due <= now:
+        tcb.ack_due = inf
         tcb.need_ack()
     if tcb.fin_wait_2_due <= now:
         tcb.step(Event.FIN_WAIT_2_TIMEOUT, now)
