@@ -71,6 +71,9 @@ def resend(tcb: Connection, record: Record, now: float, rule: str) -> None:
         trace = tcb.outlet.trace
         if trace is not None:
             trace((Kind.RETRANSMIT, now, tcb.number, record.seq & MASK, length, rule, record.times_sent))
+    if record.seq == tcb.snd_una:
+        # The timer belongs to the first segment outstanding, which leaves only now (RFC 6298 §5.1).
+        tcb.retransmit_due = inf
     tcb.rtx.resent(record, now)
     tcb.recovery.prr_out += record.end - record.seq
     _stamp(tcb, record, now)

@@ -44,8 +44,9 @@ class RttEstimator:
         """Undo the back-off: the timeout that follows from the samples (RFC 6298 §2.3, §2.4, §2.5)."""
         self.backoffs = 0
         if self.srtt is not None:
-            rto = self.srtt + max(GRANULARITY, 4 * self.rttvar)
-            self.rto = min(max(rto, self.min_rto), self.max_rto)
+            # The minimum is on the variance, not on the sum: on a path whose round trip never varies, a
+            # delayed acknowledgment would else fire the timer in vain.
+            self.rto = min(self.srtt + max(GRANULARITY, 4 * self.rttvar, self.min_rto), self.max_rto)
 
     def back_off(self) -> None:
         """Double the timeout (RFC 6298 §5.5)."""
