@@ -20,7 +20,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
 from usertcp.tcp import arrival, calls, output, timeouts
-from usertcp.tcp.congestion.newreno import NewReno
+from usertcp.tcp.congestion.registry import make as make_controller
 from usertcp.tcp.errors import TcpError
 from usertcp.tcp.events import Kind, Sink
 from usertcp.tcp.rack import Rack
@@ -274,7 +274,9 @@ class Connection:
 
         # Retransmission and recovery
         self.rtt = RttEstimator(settings.initial_rto, settings.min_rto, settings.max_rto)
-        self.congestion: CongestionControl = NewReno(settings.initial_window, settings.ack_counting_limit)
+        self.congestion: CongestionControl = make_controller(
+            settings.congestion_control, settings.initial_window, settings.ack_counting_limit
+        )
         self.retransmit_due = inf
         #: The retransmission timer is really a zero-window probe's.
         self.probing = False

@@ -26,8 +26,9 @@ class Settings:
     ack_delay: float = 0.04
     #: Retransmission timeout before the first round-trip sample (RFC 6298 §2.1).
     initial_rto: float = 1.0
-    #: Bounds of the retransmission timeout.  RFC 6298 §2.4 asks for 1 s at least; every system in use
-    #: takes 0.2 s, and so do we.  The upper bound must be at least 60 s (§2.5).
+    #: Bounds of the retransmission timeout: the least that is added to the smoothed round trip, and the
+    #: most in all.  RFC 6298 §2.4 asks for 1 s at least; systems in use add 0.2 s, and so do we, which
+    #: covers a peer's delayed acknowledgments.  The upper bound must be at least 60 s (§2.5).
     min_rto: float = 0.2
     max_rto: float = 60.0
     #: After so many retransmissions of one segment the application is told (RFC 9293 §3.8.3, R1 >= 3).
@@ -55,7 +56,7 @@ class Settings:
     #: Watch for spurious timeouts (RFC 5682).
     frto: bool = True
     #: The congestion controller: see :mod:`usertcp.tcp.congestion.registry`.
-    congestion_control: str = "reno"
+    congestion_control: str = "cubic"
     #: At most one challenge ACK (RFC 5961 §7) or answer to an empty unacceptable segment in this time.
     challenge_interval: float = 0.5
     #: The least MSS that a peer may make us use: a smaller one would only cost both sides CPU.

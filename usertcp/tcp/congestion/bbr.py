@@ -65,11 +65,11 @@ class Bbr:
     """One connection's BBR.  ``bandwidth`` in bytes per second, ``min_rtt`` in seconds, ``inflight_hi`` in bytes."""
 
     __slots__ = (
-        "_bandwidth", "_before", "_conserving", "_cwnd_gain", "_cycle_index", "_cycle_started", "_delivered",
-        "_filled", "_full_bandwidth", "_full_rounds", "_idle_restart", "_in_recovery", "_min_rtt_at",
-        "_pacing_gain", "_prior_cwnd", "_probe_rtt_done_at", "_probe_rtt_round_done", "_round_end",
-        "_round_lossy", "_round_lost", "_round_start", "_round_started_at", "_rounds", "cwnd", "inflight_hi",
-        "initial_segments", "min_rtt", "mss", "pacing_rate", "ssthresh", "state",
+        "_bandwidth", "_before", "_conserve_until", "_conserving", "_cwnd_gain", "_cycle_index", "_cycle_started",
+        "_delivered", "_entering", "_filled", "_full_bandwidth", "_full_rounds", "_idle_restart", "_in_recovery",
+        "_min_rtt_at", "_pacing_gain", "_prior_cwnd", "_probe_rtt_done_at", "_probe_rtt_round_done", "_recover",
+        "_round_end", "_round_lossy", "_round_lost", "_round_start", "_round_started_at", "_rounds", "cwnd",
+        "inflight_hi", "initial_segments", "min_rtt", "mss", "pacing_rate", "ssthresh", "state",
     )  # fmt: skip
 
     name = "bbr"
@@ -109,9 +109,12 @@ class Bbr:
         self._probe_rtt_done_at = inf
         self._probe_rtt_round_done = False
         self._idle_restart = False
-        # recovery
+        # recovery, which is over when _recover is acknowledged
         self._in_recovery = False
+        self._entering = False
+        self._recover: int | None = None
         self._conserving = False
+        self._conserve_until = 0
         self._prior_cwnd = 0
         self._before: tuple[int, int] | None = None
 
@@ -132,6 +135,8 @@ class Bbr:
         self._count_round(sample)
         self._measure_bandwidth(sample)
         in_flight = max(sample.in_flight - sample.delivered - sample.lost, 0)
+        if self._in_recovery:
+            self._follow_recovery(sample)
         if self._round_start:
             self._judge_losses()
             self._judge_startup(sample)
@@ -195,8 +200,9 @@ class Bbr:
             self._pipe_is_full()
         elif self.state is not BbrState.PROBE_BW or self._cycle_index not in (PROBE_UP, PROBE_DOWN):
             return
-        # what arrived in that round trip is what the path holds
-        self.inflight_hi = max(delivered, self._window(1.0))
+        # What arrived in that round trip is what the path holds.  Room for a probe stays: a path that always
+        # loses more than the threshold must not hold the estimate where it happens to be.
+        self.inflight_hi = max(delivered, self._window(CYCLE[PROBE_UP]))
 
     # The states
 
@@ -299,7 +305,10 @@ class Bbr:
     def _set_cwnd(self, sample: AckSample, in_flight: int) -> None:
         """draft-00 §4.2.3: not above the target, and towards it by no more than what has arrived."""
         delivered = sample.delivered
-        if self._conserving and self._round_start:
+        if self._entering:
+            self._entering = False
+            self.cwnd = max(in_flight + delivered, self.mss)
+        elif sample.prior_delivered > self._conserve_until:
             self._conserving = False  # a round trip of recovery is over
         if sample.lost and self._in_recovery:
             self.cwnd = max(self.cwnd - sample.lost, self.mss)
@@ -327,23 +336,33 @@ class Bbr:
     def _restore_cwnd(self) -> None:
         self.cwnd = max(self.cwnd, min(self._prior_cwnd, self.inflight_hi))
 
+    def _follow_recovery(self, sample: AckSample) -> None:
+        """The engine tells of the end of fast recovery, not of that after a timeout or a tail loss probe."""
+        if self._recover is None:
+            self._recover = sample.snd_nxt
+        if sample.snd_una >= self._recover:
+            self.on_recovered(sample.in_flight, 0.0)
+
     def on_loss(self, in_flight: int, now: float) -> None:
         self._before = (self.cwnd, self.inflight_hi)
         self._save_cwnd()
-        self._in_recovery = self._conserving = True
-        self._round_end = self._delivered  # conservation lasts one round trip from here
+        self._in_recovery = self._conserving = self._entering = True
+        self._recover = None
+        self._conserve_until = self._delivered
         self.cwnd = max(min(self.cwnd, in_flight), self.mss)
 
     def on_recovered(self, in_flight: int, now: float) -> None:
-        self._in_recovery = self._conserving = False
-        self._restore_cwnd()
+        if self._in_recovery:
+            self._in_recovery = self._conserving = self._entering = False
+            self._restore_cwnd()
 
     def on_timeout(self, in_flight: int, *, again: bool, now: float) -> None:
         if not again:
             self._before = (self.cwnd, self.inflight_hi)
             self._save_cwnd()
         self._in_recovery = True
-        self._conserving = False
+        self._recover = None
+        self._conserving = self._entering = False
         self._full_bandwidth = 0.0  # the path may be another one: Startup, if in it, looks again
         self.cwnd = self.mss
 
@@ -359,7 +378,7 @@ class Bbr:
             cwnd, self.inflight_hi = self._before
             self.cwnd = max(self.cwnd, cwnd)
             self._before = None
-            self._conserving = False
+            self._in_recovery = self._conserving = self._entering = False
 
     def on_idle(self, now: float) -> None:
         """The model holds; the pacing starts at the bottleneck's rate (draft-00 §4.2.1, §4.3.4.4)."""
