@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -80,7 +79,7 @@ def test_our_own_time_wait_is_not_sat_out() -> None:
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 143)])
-def test_a_signal_ends_the_command(number: int, status: int, tmp_path: Path) -> None:
+def test_a_signal_ends_the_command(number: int, status: int) -> None:
     """SIGINT too, where no terminal has sent it to the command as well."""
     with subprocess.Popen(
         [*USERTCP, "try", "--", "sh", "-c", "echo ready; exec sleep 1000"],
@@ -89,9 +88,12 @@ def test_a_signal_ends_the_command(number: int, status: int, tmp_path: Path) -> 
         text=True,
         start_new_session=True,
     ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        process.send_signal(number)
-        _, err = process.communicate()
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            process.send_signal(number)
+            _, err = process.communicate(timeout=60)
+        finally:
+            process.kill()  # in a session of its own nobody else would
     assert process.returncode == status
     assert "Traceback" not in err

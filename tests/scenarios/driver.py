@@ -331,10 +331,7 @@ class Peer:
         arrival = self._next(None)
         assert arrival.segment is None, f"expected ICMP, got {arrival}"
         packet = arrival.packet
-        if self.family == 4:
-            message = icmp.parse_v4(packet[20:])
-        else:
-            message = icmp.parse_v6(packet[40:], OURS[6], THEIRS[6])
+        message = icmp.parse_v4(packet[20:]) if self.family == 4 else icmp.parse_v6(packet[40:], OURS[6], THEIRS[6])
         assert not isinstance(message, Malformed), message
         return message
 

@@ -7,12 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from tests.scenarios.driver import Peer, Us, established, in_state, meet
-from usertcp.tcp.states import Event as E
-from usertcp.tcp.states import State as S
+from usertcp.tcp.states import Event, State
 from usertcp.wire.tcp import ACK, FIN, RST, SYN
 
+S, E = State, Event
 Walk = Callable[[], Us]
-Edge = tuple[S, E, S]
+Edge = tuple[State, Event, State]
 WALKS: dict[Edge, Walk] = {}
 
 #: Figure 5 as it is printed, from the top.
@@ -217,14 +217,14 @@ def test_note_2_fin_wait_1_goes_to_time_wait_at_once() -> None:
     peer.receives(ACK, seq=2, ack=2)
 
 
-def _reaches(state: S) -> tuple[Us, Peer]:
+def _reaches(state: State) -> tuple[Us, Peer]:
     us, peer = in_state(state)
     peer.hears_nothing()
     return us, peer
 
 
 @pytest.mark.parametrize("state", [s for s in S if s not in (S.CLOSED, S.LISTEN)], ids=str)
-def test_note_3_a_reset_ends_every_state(state: S) -> None:
+def test_note_3_a_reset_ends_every_state(state: State) -> None:
     us, peer = _reaches(state)
     if state is S.SYN_SENT:
         peer.sends(RST | ACK, seq=0, ack=1)

@@ -31,7 +31,7 @@ class Driver:
         #: Why the loop ended, when it was not asked to.
         self.failure: BaseException | None = None
         self._stop = trio.CancelScope()
-        self._sleep = trio.CancelScope()
+        self._timer = trio.CancelScope()
         self._clogged = trio.Event()
         self._is_clogged = False
         self._changes = trio.lowlevel.ParkingLot()
@@ -45,6 +45,7 @@ class Driver:
             with self._stop:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._unclog)
+                    nursery.start_soon(self._keep_time)
                     task_status.started()
                     await self._drive()
         except* DeviceGone as gone:
@@ -56,19 +57,31 @@ class Driver:
         self._stop.cancel()
 
     async def _drive(self) -> None:
-        host, device = self.host, self.device
+        wait_readable = self.device.wait_readable
         while True:
-            with trio.CancelScope(deadline=host.deadline()) as self._sleep:
-                await device.wait_readable()
-            now = trio.current_time()
-            for _ in range(BATCH):
-                packet = device.receive()
-                if packet is None:
-                    break
-                host.packet_arrives(packet, now)
-            if host.deadline() <= now:
-                host.run_timers(now)
-            self.settle(now)
+            await wait_readable()
+            self._work()
+
+    @trio.lowlevel.enable_ki_protection
+    async def _keep_time(self) -> None:
+        """Wake up when a timer is due.  A task of its own, so that packets need no cancel scope each."""
+        while True:
+            with trio.CancelScope(deadline=self.host.deadline()) as self._timer:
+                await trio.sleep_forever()
+            self._work()
+
+    def _work(self) -> None:
+        """Take in what has come, then act on timers: an acknowledgment that is here stops the clock."""
+        host, receive = self.host, self.device.receive
+        now = trio.current_time()
+        for _ in range(BATCH):
+            packet = receive()
+            if packet is None:
+                break
+            host.packet_arrives(packet, now)
+        if host.deadline() <= now:
+            host.run_timers(now)
+        self.settle(now)
 
     @trio.lowlevel.enable_ki_protection
     def settle(self, now: float) -> None:
@@ -92,8 +105,8 @@ class Driver:
                 if listener.user is not None:
                     listener.user.woken()
         deadline = host.deadline()
-        if deadline < self._sleep.deadline:
-            self._sleep.deadline = deadline
+        if deadline < self._timer.deadline:
+            self._timer.deadline = deadline
 
     async def wait_for_change(self) -> None:
         """Wait until a connection has something to tell its application."""
@@ -112,6 +125,7 @@ class Driver:
             # The loop finds it out too, and tells; nothing more can leave.
             outbox.clear()
 
+    @trio.lowlevel.enable_ki_protection
     async def _unclog(self) -> None:
         """Where the device is full, go on when it is not."""
         while True:

@@ -66,9 +66,10 @@ def _in_listen(tcb: Connection, segment: Segment, now: float) -> None:
 
 def _queue_from_syn(tcb: Connection, segment: Segment) -> None:
     """Text and FIN that came with a SYN wait until the connection is established (§3.10.7.2, third)."""
+    room = opening.syn_window(tcb)
     if segment.payload:
-        tcb.receive_buffer.hold(tcb.rcv_nxt, segment.payload)
-    if segment.flags & FIN:
+        tcb.receive_buffer.hold(tcb.rcv_nxt, segment.payload[:room])
+    if segment.flags & FIN and len(segment.payload) <= room:
         tcb.rcv_fin = tcb.rcv_nxt + len(segment.payload)
 
 
@@ -116,8 +117,8 @@ def _established(tcb: Connection, segment: Segment, seq: int, ack: int, now: flo
     """Our SYN is acknowledged: the send window is what the segment says, and the round trip is known."""
     syn = tcb.rtx.first
     sent_again = syn.times_sent > 1
-    tcb.max_snd_wnd = tcb.snd_wnd = segment.window << shift
     acknowledgment.process(tcb, segment, seq, ack, now)
+    tcb.max_snd_wnd = tcb.snd_wnd = segment.window << shift
     tcb.snd_wl1 = seq
     tcb.snd_wl2 = ack
     if sent_again:
@@ -172,6 +173,7 @@ def _our_simultaneous_syn_ack(tcb: Connection, segment: Segment, seq: int) -> in
     """The SYN,ACK that ends a simultaneous open (figure 8): its SYN was taken already, what follows counts."""
     if seq == tcb.irs and segment.flags & ACK and not segment.flags & RST:
         segment.flags &= ~SYN
+        segment.window >>= tcb.snd_wscale  # a SYN's window is not scaled (RFC 7323 §2.2), the rest of this is
         return seq + 1
     return seq
 
@@ -224,7 +226,7 @@ def _unacceptable(tcb: Connection, segment: Segment, seq: int, end: int, now: fl
             tcb.rtx.mark_lost(tcb.rtx.first)
             tcb.touch()
         return
-    if flags & SYN:
+    if flags & SYN and tcb.state is not State.SYN_RECEIVED:
         _check_syn(tcb, now)
         return
     if flags & FIN and end == tcb.rcv_nxt and tcb.state in RECEIVE_CLOSED:

@@ -33,7 +33,8 @@ def send_syn(tcb: Connection, now: float) -> None:
     record.times_sent = 0
     tcb.rtx.add(record)
     tcb.rtx.mark_lost(record)
-    tcb.rcv_wscale = _scale_for(tcb.settings.receive_buffer)
+    # A SYN,ACK to a peer that does not scale finds that out before it gets here.
+    tcb.rcv_wscale = _scale_for(tcb.settings.receive_buffer) if tcb.scaling else 0
     tcb.touch()
 
 
@@ -51,11 +52,17 @@ def syn_options(tcb: Connection) -> Options:
     )
 
 
+def syn_window(tcb: Connection) -> int:
+    """The window field of a SYN is never scaled (RFC 7323 §2.2)."""
+    return min(tcb.settings.receive_buffer, 0xFFFF)
+
+
 def peer_syn(tcb: Connection, segment: Segment) -> None:
     """Take what the peer's SYN says: IRS, MSS, window scale, timestamps."""
+    offered = tcb.rcv_wnd  # by a SYN of ours that went before
     tcb.irs = segment.seq
     tcb.rcv_nxt = segment.seq + 1
-    tcb.rcv_adv = tcb.rcv_nxt
+    tcb.rcv_adv = tcb.rcv_nxt + offered
     tcb.last_ack_sent = tcb.rcv_nxt
     options = segment.options
     if options.mss is not None:

@@ -296,8 +296,8 @@ def transmit(
 
 
 def _syn_window(tcb: Connection) -> int:
-    """The window field of a SYN is never scaled (RFC 7323 §2.2)."""
-    window = min(tcb.settings.receive_buffer, 0xFFFF)
+    """What a SYN promises."""
+    window = opening.syn_window(tcb)
     tcb.rcv_adv = max(tcb.rcv_adv, tcb.rcv_nxt + window)
     return window
 

@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 
 from usertcp.tcp import output, recovery, tlp
 from usertcp.tcp.errors import ConnectionTimedOut
+<<<<<<< HEAD
 from usertcp.tcp.states import Event, State
+=======
+from usertcp.tcp.events import Kind
+from usertcp.tcp.states import Event
+>>>>>>> main
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
@@ -31,7 +36,7 @@ def run(tcb: Connection, now: float) -> None:
 
 
 def _retransmission(tcb: Connection, now: float) -> None:
-    if not tcb.snd_wnd and tcb.state not in (State.SYN_SENT, State.SYN_RECEIVED):
+    if not tcb.snd_wnd and not (tcb.rtx and tcb.rtx.first.syn):  # a SYN needs no window
         _zero_window(tcb, now)
     elif tcb.rtx:
         _expired(tcb, now)
