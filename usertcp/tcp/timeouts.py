@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING
 
 from usertcp.tcp import output, recovery, tlp
 from usertcp.tcp.errors import ConnectionTimedOut
-<<<<<<< HEAD
-from usertcp.tcp.states import Event, State
-=======
-from usertcp.tcp.events import Kind
 from usertcp.tcp.states import Event
->>>>>>> main
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection

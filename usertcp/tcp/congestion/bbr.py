@@ -39,8 +39,10 @@ FULL_GROWTH: Final = 1.25
 FULL_ROUNDS: Final = 3
 #: More than this share of a round trip lost is more than the path holds.
 LOSS_THRESHOLD: Final = 0.02
-#: Segments lost in a round trip from which Startup may end for loss.
-STARTUP_LOSSES: Final = 6
+#: More than this share, which is what a probe adds, and the model does not describe the path any more.
+HEAVY_LOSS: Final = 0.2
+#: Fewer segments lost in a round trip than this are too few to tell a share from.
+COUNTABLE_LOSSES: Final = 6
 #: What remains of the window's bound at a congestion mark.
 BETA: Final = 0.7
 #: Paced a little below the estimate, so that no queue is built by its errors.
@@ -65,9 +67,9 @@ class Bbr:
     """One connection's BBR.  ``bandwidth`` in bytes per second, ``min_rtt`` in seconds, ``inflight_hi`` in bytes."""
 
     __slots__ = (
-        "_bandwidth", "_before", "_conserve_until", "_conserving", "_cwnd_gain", "_cycle_index", "_cycle_started",
-        "_delivered", "_entering", "_filled", "_full_bandwidth", "_full_rounds", "_idle_restart", "_in_recovery",
-        "_min_rtt_at", "_pacing_gain", "_prior_cwnd", "_probe_rtt_done_at", "_probe_rtt_round_done", "_recover",
+        "_bandwidth", "_before", "_cwnd_gain", "_cycle_index", "_cycle_started", "_delivered", "_filled",
+        "_full_bandwidth", "_full_rounds", "_idle_restart", "_in_recovery", "_min_rtt_at",
+        "_pacing_gain", "_prior_cwnd", "_probe_rtt_done_at", "_probe_rtt_round_done", "_recover",
         "_round_end", "_round_lossy", "_round_lost", "_round_start", "_round_started_at", "_rounds", "cwnd",
         "inflight_hi", "initial_segments", "min_rtt", "mss", "pacing_rate", "ssthresh", "state",
     )  # fmt: skip
@@ -111,10 +113,7 @@ class Bbr:
         self._idle_restart = False
         # recovery, which is over when _recover is acknowledged
         self._in_recovery = False
-        self._entering = False
         self._recover: int | None = None
-        self._conserving = False
-        self._conserve_until = 0
         self._prior_cwnd = 0
         self._before: tuple[int, int] | None = None
 
@@ -195,7 +194,7 @@ class Bbr:
         if not self._round_lossy:
             return
         if self.state is BbrState.STARTUP:
-            if lost < STARTUP_LOSSES * self.mss:
+            if lost < COUNTABLE_LOSSES * self.mss:
                 return
             self._pipe_is_full()
         elif self.state is not BbrState.PROBE_BW or self._cycle_index not in (PROBE_UP, PROBE_DOWN):
@@ -305,17 +304,12 @@ class Bbr:
     def _set_cwnd(self, sample: AckSample, in_flight: int) -> None:
         """draft-00 §4.2.3: not above the target, and towards it by no more than what has arrived."""
         delivered = sample.delivered
-        if self._entering:
-            self._entering = False
-            self.cwnd = max(in_flight + delivered, self.mss)
-        elif sample.prior_delivered > self._conserve_until:
-            self._conserving = False  # a round trip of recovery is over
-        if sample.lost and self._in_recovery:
+        if sample.lost:
             self.cwnd = max(self.cwnd - sample.lost, self.mss)
         target = min(self._window(self._cwnd_gain) + 3 * self._quantum(), self.inflight_hi)
-        if self._conserving:
-            # one out for one in: the losses say that the window is too large, not yet by how much
-            self.cwnd = max(self.cwnd, in_flight + delivered)
+        if self._in_recovery and self._loss_is_heavy():
+            # packet conservation, one out for one in: the model of the path does not hold just now
+            self.cwnd = min(self.cwnd, max(in_flight + delivered, self.mss))
         elif self._filled:
             self.cwnd = min(self.cwnd + delivered, target)
         elif self.cwnd < target or self._delivered < self.initial_window():
@@ -324,6 +318,12 @@ class Bbr:
             self.cwnd = max(self.cwnd, MIN_CWND * self.mss)
         if self.state is BbrState.PROBE_RTT:
             self.cwnd = min(self.cwnd, self._probe_rtt_cwnd())
+
+    def _loss_is_heavy(self) -> bool:
+        lost = self._round_lost
+        if lost < COUNTABLE_LOSSES * self.mss:
+            return False
+        return lost > HEAVY_LOSS * (lost + self._delivered - self._round_started_at)
 
     # Recovery, marks, idleness
 
@@ -346,14 +346,12 @@ class Bbr:
     def on_loss(self, in_flight: int, now: float) -> None:
         self._before = (self.cwnd, self.inflight_hi)
         self._save_cwnd()
-        self._in_recovery = self._conserving = self._entering = True
+        self._in_recovery = True
         self._recover = None
-        self._conserve_until = self._delivered
-        self.cwnd = max(min(self.cwnd, in_flight), self.mss)
 
     def on_recovered(self, in_flight: int, now: float) -> None:
         if self._in_recovery:
-            self._in_recovery = self._conserving = self._entering = False
+            self._in_recovery = False
             self._restore_cwnd()
 
     def on_timeout(self, in_flight: int, *, again: bool, now: float) -> None:
@@ -362,7 +360,6 @@ class Bbr:
             self._save_cwnd()
         self._in_recovery = True
         self._recover = None
-        self._conserving = self._entering = False
         self._full_bandwidth = 0.0  # the path may be another one: Startup, if in it, looks again
         self.cwnd = self.mss
 
@@ -378,7 +375,7 @@ class Bbr:
             cwnd, self.inflight_hi = self._before
             self.cwnd = max(self.cwnd, cwnd)
             self._before = None
-            self._in_recovery = self._conserving = self._entering = False
+            self._in_recovery = False
 
     def on_idle(self, now: float) -> None:
         """The model holds; the pacing starts at the bottleneck's rate (draft-00 §4.2.1, §4.3.4.4)."""
