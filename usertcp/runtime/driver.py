@@ -8,6 +8,7 @@ lands inside the core.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -18,6 +19,8 @@ from usertcp.stack.host import Host
 if TYPE_CHECKING:
     from usertcp.runtime.stream import TcpStream
 
+#: Timers that fire within so many seconds of each other share a wake-up: a fraction of the shortest one.
+GRANULARITY: Final = 0.004
 #: Packets taken in before the host answers them: bounded, so that one bulk flow cannot starve the rest.
 BATCH: Final = 64
 
@@ -32,6 +35,7 @@ class Driver:
         self.failure: BaseException | None = None
         self._stop = trio.CancelScope()
         self._timer = trio.CancelScope()
+        self._no_timer_before = -inf
         self._clogged = trio.Event()
         self._is_clogged = False
         self._changes = trio.lowlevel.ParkingLot()
@@ -60,28 +64,32 @@ class Driver:
         wait_readable = self.device.wait_readable
         while True:
             await wait_readable()
-            self._work()
+            now = trio.current_time()
+            self._take_in(now)
+            self.settle(now)
+
+    def _take_in(self, now: float) -> None:
+        host, receive = self.host, self.device.receive
+        for _ in range(BATCH):
+            packet = receive()
+            if packet is None:
+                return
+            host.packet_arrives(packet, now)
 
     @trio.lowlevel.enable_ki_protection
     async def _keep_time(self) -> None:
         """Wake up when a timer is due.  A task of its own, so that packets need no cancel scope each."""
         while True:
-            with trio.CancelScope(deadline=self.host.deadline()) as self._timer:
+            with trio.CancelScope(deadline=self._next_timer()) as self._timer:
                 await trio.sleep_forever()
-            self._work()
+            now = trio.current_time()
+            self._take_in(now)  # first: an acknowledgment that is here already stops the clock
+            self.host.run_timers(now)
+            self._no_timer_before = now + GRANULARITY
+            self.settle(now)
 
-    def _work(self) -> None:
-        """Take in what has come, then act on timers: an acknowledgment that is here stops the clock."""
-        host, receive = self.host, self.device.receive
-        now = trio.current_time()
-        for _ in range(BATCH):
-            packet = receive()
-            if packet is None:
-                break
-            host.packet_arrives(packet, now)
-        if host.deadline() <= now:
-            host.run_timers(now)
-        self.settle(now)
+    def _next_timer(self) -> float:
+        return max(self.host.deadline(), self._no_timer_before)
 
     @trio.lowlevel.enable_ki_protection
     def settle(self, now: float) -> None:
@@ -104,7 +112,7 @@ class Driver:
                 listener.pending = False
                 if listener.user is not None:
                     listener.user.woken()
-        deadline = host.deadline()
+        deadline = self._next_timer()
         if deadline < self._timer.deadline:
             self._timer.deadline = deadline
 

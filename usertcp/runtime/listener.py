@@ -30,14 +30,18 @@ class TcpListener(trio.abc.Listener[TcpStream]):
     @trio.lowlevel.enable_ki_protection
     async def accept(self) -> TcpStream:
         """The next connection, once its handshake is complete.  Raises ClosedResourceError."""
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        waited = False
         while True:
             if not self.listener.open:
                 raise trio.ClosedResourceError("this listener was closed")
             connection = self.listener.accept()
             if connection is not None:
+                if not waited:
+                    await trio.lowlevel.cancel_shielded_checkpoint()
                 return TcpStream(connection, self._driver)
             await self._waiting.park()
+            waited = True
 
     @trio.lowlevel.enable_ki_protection
     async def aclose(self) -> None:
