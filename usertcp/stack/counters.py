@@ -21,6 +21,7 @@ _FRAGMENTS: Final = {
     "fragment-too-big": "fragments that reach past the largest datagram",
     "fragment-evicted": "datagrams given up, oldest first, to stay within the memory for reassembly",
     "fragments-received": "fragments of any kind",
+    "fragments-sent": "fragments sent, of answers to pings that do not fit the MTU",
     "fragment-in-fragment": "datagrams put together that were fragments again",
     "datagrams-reassembled": "datagrams put together from fragments",
 }
@@ -67,7 +68,6 @@ _HOST: Final = {
     "icmp-held-back": "ICMP messages not sent because of their rate limit (RFC 4443 §2.4(f))",
     "icmp-ignored": "ICMP messages that a TCP host has nothing to do with",
     "icmp-no-connection": "ICMP errors that quote a segment of no connection",
-    "icmp-too-long": "ICMP messages not sent because they do not fit the MTU",
     "no-connection": "segments for no connection and no listener",
     "not-our-address": "packets to somebody else",
     "port-zero": "segments from or to port 0",

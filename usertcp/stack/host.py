@@ -97,9 +97,12 @@ class Host:
         #: What is left of connections that wait out 2 MSL.
         self.time_waits: dict[bytes, TimeWait] = {}
         self._time_wait_queue: deque[TimeWait] = deque()
+        #: The TIME-WAIT that gives way to the SYN that is being looked at.
+        self._predecessor: TimeWait | None = None
         self._touched: list[Connection] = []
         self._last_number = 0
         self._connects = 0
+        self._fragmented = 0
 
     # -- The ways in ----------------------------------------------------------------------------------
 
@@ -181,7 +184,9 @@ class Host:
             return
         waiting = self.time_waits.get(key)
         if waiting is None or self._gives_way(waiting, segment, dst, now):
+            self._predecessor = waiting
             self._no_connection(key, src, dst, segment, now)
+            self._predecessor = None
             return
         if self.trace is not None:
             self._trace_time_wait(waiting, segment, now)
@@ -291,8 +296,18 @@ class Host:
         self.woken.append(connection)
 
     def new_iss(self, connection: Connection, now: float) -> int:
-        """RFC 9293 §3.4.1."""
-        return numbers.initial_sequence_number(self.secret, connection.key, now)
+        """RFC 9293 §3.4.1; beyond all numbers of a connection that gave way to this one (§3.6.1, MAY-2)."""
+        isn = numbers.initial_sequence_number(self.secret, connection.key, now)
+        old = self._predecessor
+        if old is not None and unwrap(isn, old.snd_nxt) <= old.snd_nxt:
+            # It sent faster than the clock of the ISN ticks.
+            return (old.snd_nxt + numbers.BEYOND_OLD_CONNECTION) & MASK
+        return isn
+
+    def new_identification(self, src: bytes, dst: bytes) -> int:
+        """For a datagram that may have to be fragmented."""
+        self._fragmented += 1
+        return numbers.fragment_identification(self.secret, src + dst, self._fragmented)
 
     def established(self, connection: Connection, now: float) -> None:
         """A child is ready to be accepted."""

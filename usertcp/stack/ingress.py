@@ -70,6 +70,10 @@ def _ipv4(host: Host, packet: memoryview, now: float, trusted: bool) -> None:
         if whole is None:
             return
         protocol, payload, trusted = whole.protocol, memoryview(whole.payload), False
+        # What an ICMP error quotes: the datagram as it was sent, not the fragment that happened to be last.
+        packet = memoryview(
+            ipv4.emit(ipv4.Header(header.src, header.dst, protocol, header.ttl), len(payload)) + whole.payload
+        )
     _transport(host, header.src, header.dst, protocol, payload, packet, now, trusted)
 
 
@@ -104,6 +108,8 @@ def _ipv6(host: Host, packet: memoryview, now: float, trusted: bool) -> None:
             drop(host, "fragment-in-fragment", now)
             return
         protocol, payload, trusted = chain.next_header, memoryview(whole.payload)[chain.offset :], False
+        beginning = ipv6.Header(header.src, header.dst, whole.protocol, header.hop_limit)
+        packet = memoryview(ipv6.emit(beginning, len(whole.payload)) + whole.payload)
     _transport(host, header.src, header.dst, protocol, payload, packet, now, trusted)
 
 
