@@ -443,6 +443,8 @@ class Connection:
         if self.error is None:
             self.error = error
         self.stop_timers()
+        self.ack_now = False
+        self.unacked_bytes = 0
         self.send_buffer.clear()
         self.rtx.clear()
         if error is not None:
