@@ -188,7 +188,8 @@ def _check_sequence(tcb: Connection, segment: Segment, seq: int, now: float) -> 
             return False
         if seq <= tcb.last_ack_sent:
             tcb.ts_recent = segment.ts_val
-    length = sequence_length(segment)
+    # A RST's text is a comment, not data (§3.5.3, SHLD-2): only where it stands counts.
+    length = 0 if flags & RST else sequence_length(segment)
     end = seq + length
     rcv_nxt, edge = tcb.rcv_nxt, tcb.rcv_adv
     if length == 0:
