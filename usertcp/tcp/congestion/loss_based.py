@@ -75,7 +75,8 @@ class LossBased:
 
     def _window_in_use(self, in_flight: int) -> int:
         """FlightSize without what limited transmit and SACK let out beyond the window (RFC 5681 §3.2)."""
-        return min(in_flight, max(self.cwnd, self.ssthresh))
+        window = self.cwnd if self.ssthresh == UNLIMITED else max(self.cwnd, self.ssthresh)
+        return min(in_flight, window)
 
     def on_idle(self, now: float) -> None:
         self.cwnd = min(self.cwnd, self.initial_window())  # RFC 5681 §4.1
