@@ -69,6 +69,7 @@ def test_slow_start_counts_at_most_eight_segments_of_an_acknowledgment() -> None
 
 def test_slow_start_does_not_pass_a_known_threshold() -> None:
     control = cubic()
+    control.cwnd = 20 * MSS
     control.on_timeout(20 * MSS, again=False, now=1.0)
     assert (control.cwnd, control.ssthresh) == (MSS, 14 * MSS)
     control.on_ack(sample(8 * MSS), 1.1)
