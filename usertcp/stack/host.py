@@ -50,6 +50,10 @@ class HostConfig:
     #: Fragments that wait for the rest, in bytes and in datagrams.
     reassembly_bytes: int = 4 << 20
     reassembly_datagrams: int = 256
+    #: Out-of-order data of all connections together, in bytes.
+    out_of_order_bytes: int = 64 << 20
+    #: Connections whose application is gone and that have not ended; one more is reset.
+    max_orphans: int = 65536
     #: Connections of all kinds; a SYN beyond it is dropped.
     max_connections: int = 1 << 20
 
@@ -99,6 +103,9 @@ class Host:
         self._time_wait_queue: deque[TimeWait] = deque()
         #: The TIME-WAIT that gives way to the SYN that is being looked at.
         self._predecessor: TimeWait | None = None
+        self.out_of_order_bytes = 0
+        self.out_of_order_limit = self.config.out_of_order_bytes
+        self.orphans = 0
         self._touched: list[Connection] = []
         self._last_number = 0
         self._connects = 0
@@ -321,10 +328,18 @@ class Host:
             listener.pending = True
             self.woken_listeners.append(listener)
 
+    def orphaned(self, connection: Connection, now: float) -> None:
+        """One more connection that only has to end."""
+        self.orphans += 1
+        if self.orphans > self.config.max_orphans:
+            self.count("orphans-aborted")
+            connection.abort(now)
+
     def deleted(self, connection: Connection, now: float) -> None:
         """Take it out of the tables."""
         if self.connections.get(connection.key) is connection:
             del self.connections[connection.key]
+            self.orphans -= connection.is_orphan
         waiting = self.time_waits.get(connection.key)
         if waiting is not None and waiting.connection is connection:
             self.forget(waiting)
@@ -343,6 +358,7 @@ class Host:
         if self.connections.get(connection.key) is not connection:
             return
         del self.connections[connection.key]
+        self.orphans -= connection.is_orphan
         waiting = TimeWait(connection, connection.last_window)
         self.time_waits[waiting.key] = waiting
         self._time_wait_queue.append(waiting)

@@ -169,5 +169,5 @@ def _window_opened(tcb: Connection) -> None:
     """What the peer refused while its window was closed is sent again without waiting for a timer."""
     tcb.rtt.reset()
     tcb.probing = False
-    tcb.retransmit_due = inf
+    tcb.retransmit_due = tcb.at_risk_since = inf
     tcb.rtx.mark_all_lost()

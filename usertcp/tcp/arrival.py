@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from usertcp.tcp import acknowledgment, calls, opening, output, sack
+from usertcp.tcp import acknowledgment, calls, keepalive, opening, output, receive_window, sack
 from usertcp.tcp.errors import ConnectionRefused, ConnectionReset, HostUnreachable
 from usertcp.tcp.events import Kind
 from usertcp.tcp.reset import reset_for, sequence_length
@@ -69,6 +69,7 @@ def _queue_from_syn(tcb: Connection, segment: Segment) -> None:
     room = opening.syn_window(tcb)
     if segment.payload:
         tcb.receive_buffer.hold(tcb.rcv_nxt, segment.payload[:room])
+        tcb.account_for_held()
     if segment.flags & FIN and len(segment.payload) <= room:
         tcb.rcv_fin = tcb.rcv_nxt + len(segment.payload)
 
@@ -125,6 +126,8 @@ def _established(tcb: Connection, segment: Segment, seq: int, ack: int, now: flo
         tcb.congestion.on_syn_lost()  # RFC 5681 §3.1
         if tcb.rtt.srtt is None:
             tcb.rtt.rto = max(tcb.rtt.rto, 3.0)  # RFC 6298 §5.7
+    if tcb.keepalive:
+        keepalive.switch(tcb, True, now)
     tcb.outlet.established(tcb, now)
     tcb.notify(OPENED)
     if tcb.close_queued and tcb.state is State.ESTABLISHED:
@@ -136,6 +139,7 @@ def _take_what_was_queued(tcb: Connection, now: float) -> None:
     if tcb.receive_buffer.held:
         before = tcb.rcv_nxt
         tcb.rcv_nxt = tcb.receive_buffer.pull(before)
+        tcb.account_for_held()
         _delivered(tcb, tcb.rcv_nxt - before)
         tcb.need_ack()
     _check_fin(tcb, now)
@@ -167,6 +171,8 @@ def _in_other_states(tcb: Connection, segment: Segment, now: float) -> None:
     if segment.payload or flags & FIN:
         _process_text(tcb, segment, seq, now)  # Seventh
         _check_fin(tcb, now)  # Eighth
+        if tcb.receive_buffer.held_bytes != tcb.held_accounted:
+            tcb.account_for_held()
 
 
 def _our_simultaneous_syn_ack(tcb: Connection, segment: Segment, seq: int) -> int:
@@ -353,7 +359,7 @@ def _process_text(tcb: Connection, segment: Segment, seq: int, now: float) -> No
     if not payload:
         return
     if seq == rcv_nxt:
-        _in_order(tcb, payload)
+        _in_order(tcb, segment, payload, now)
     else:
         _out_of_order(tcb, segment, seq, payload, now)
 
@@ -367,11 +373,13 @@ def _nobody_reads(tcb: Connection, segment: Segment, now: float) -> bool:
     return False
 
 
-def _in_order(tcb: Connection, payload: bytes | memoryview) -> None:
+def _in_order(tcb: Connection, segment: Segment, payload: bytes | memoryview, now: float) -> None:
     length = len(payload)
     buffer = tcb.receive_buffer
     buffer.deliver(payload)
     tcb.rcv_nxt += length
+    if tcb.timestamps and tcb.rcv_buf < tcb.settings.receive_buffer:
+        receive_window.measure(tcb, segment, now)
     if length > tcb.rcv_mss:
         # The largest segment seen is what "full-sized" means for this peer (§3.8.6.3).
         tcb.rcv_mss = min(length, tcb.path_mtu - opening.header_length(tcb))
@@ -392,7 +400,11 @@ def _delivered(tcb: Connection, length: int) -> None:
 
 def _out_of_order(tcb: Connection, segment: Segment, seq: int, payload: bytes | memoryview, now: float) -> None:
     """Held for later (SHLD-31), and acknowledged at once (RFC 5681 §4.2)."""
-    buffer = tcb.receive_buffer
+    buffer, outlet = tcb.receive_buffer, tcb.outlet
+    if outlet.out_of_order_bytes + len(payload) > outlet.out_of_order_limit:
+        drop(tcb, segment, "out-of-order-memory", "3.10.7.4", now)
+        output.send_ack(tcb, now)
+        return
     new = buffer.hold(seq, payload)
     tcb.outlet.count("out-of-order")
     sack.note_held(tcb, seq)

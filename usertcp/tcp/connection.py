@@ -19,7 +19,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
-from usertcp.tcp import arrival, calls, output, timeouts
+from usertcp.tcp import arrival, calls, keepalive, output, timeouts
 from usertcp.tcp.congestion.registry import make as make_controller
 from usertcp.tcp.errors import TcpError
 from usertcp.tcp.events import Kind, Sink
@@ -69,6 +69,13 @@ class Outlet(Protocol):
     def established(self, connection: Connection, now: float) -> None:
         """``connection`` has come to ESTABLISHED."""
 
+    #: Out-of-order data that all connections hold together, in bytes, and how much they may.
+    out_of_order_bytes: int
+    out_of_order_limit: int
+
+    def orphaned(self, connection: Connection, now: float) -> None:
+        """The application of ``connection``, which has not ended yet, is gone."""
+
     def let_go(self, connection: Connection) -> None:
         """The application has no use any more for ``connection``, which is in TIME-WAIT."""
 
@@ -105,14 +112,20 @@ class Connection:
         "fin_seq",
         "fin_wait_2_due",
         "gso_payload",
+        "held_accounted",
         "irs",
+        "is_orphan",
         "iss",
+        "keepalive",
+        "keepalive_due",
+        "keepalive_probes",
         "key",
         "last_ack_sent",
         "last_arrival",
         "last_sent_at",
         "last_window",
         "limited",
+        "linger",
         "listener",
         "local_address",
         "local_port",
@@ -123,15 +136,22 @@ class Connection:
         "number",
         "opened_passively",
         "outlet",
+        "pace_at",
+        "pace_due",
         "path_mtu",
         "peer_mss",
         "pending",
         "probing",
         "rack",
         "rcv_adv",
+        "rcv_buf",
         "rcv_fin",
         "rcv_mss",
         "rcv_nxt",
+        "rcv_round_at",
+        "rcv_rtt",
+        "rcv_rtt_echo",
+        "rcv_taken",
         "rcv_up",
         "rcv_wscale",
         "receive_buffer",
@@ -170,6 +190,7 @@ class Connection:
         "unacked_bytes",
         "urgent_pending",
         "user",
+        "user_timeout",
         "window_sent_at",
     )
 
@@ -216,6 +237,12 @@ class Connection:
         self.close_queued = False
         #: The application is gone: it will neither read nor write again.
         self.released = False
+        #: Counted by the host among those that only have to end.
+        self.is_orphan = False
+        #: What :meth:`release` does with data that is not acknowledged: None: keep trying; 0: throw it
+        #: away with a RST; else keep trying for so many seconds (as SO_LINGER).
+        self.linger: float | None = None
+        self.user_timeout: float | None = settings.user_timeout
 
         # Send sequence variables (§3.3.1)
         self.iss = 0
@@ -247,6 +274,13 @@ class Connection:
         #: The window field of our last segment.
         self.last_window = 0
         self.receive_buffer = ReceiveBuffer(settings.max_gaps)
+        self.held_accounted = 0
+        # How large it may become now, and what its growth is decided by (see receive_window)
+        self.rcv_buf = min(settings.initial_receive_buffer, settings.receive_buffer)
+        self.rcv_rtt = 0.0
+        self.rcv_rtt_echo = 0
+        self.rcv_taken = 0
+        self.rcv_round_at = -inf
 
         # Segment sizes: the peer's MSS option, what a segment of ours carries, what the peer's seem to carry
         self.path_mtu = path_mtu
@@ -297,7 +331,14 @@ class Connection:
         #: The congestion window was what stopped the last output.
         self.limited = False
 
+        # Pacing: when the next segment may leave, and the timer for it
+        self.pace_at = -inf
+        self.pace_due = inf
+
         # Other timers
+        self.keepalive = settings.keepalive
+        self.keepalive_due = inf
+        self.keepalive_probes = 0
         self.time_wait_due = inf
         self.fin_wait_2_due = inf
 
@@ -360,6 +401,10 @@ class Connection:
         """ABORT (§3.10.5): RST, everything queued is thrown away."""
         calls.abort(self, now)
 
+    def set_keepalive(self, on: bool, now: float) -> None:
+        """Turn keep-alives on or off (§3.8.4)."""
+        keepalive.switch(self, on, now)
+
     def status(self) -> Status:
         """STATUS (§3.10.6): a snapshot."""
         return status_of(self)
@@ -382,7 +427,9 @@ class Connection:
 
     def deadline(self) -> float:
         """When :meth:`run_timers` is needed next; ``inf`` when nothing is waiting."""
-        return min(self.retransmit_due, self.loss_due, self.ack_due, self.fin_wait_2_due)
+        return min(
+            self.retransmit_due, self.loss_due, self.ack_due, self.pace_due, self.fin_wait_2_due, self.keepalive_due
+        )
 
     # -- What an application may ask ------------------------------------------------------------------
 
@@ -402,6 +449,11 @@ class Connection:
     def send_room(self) -> int:
         """How many bytes :meth:`send` would take."""
         return max(0, self.settings.send_buffer - len(self.send_buffer))
+
+    @property
+    def is_over(self) -> bool:
+        """The connection block is deleted."""
+        return self.state is State.CLOSED
 
     # -- Used by the modules beside this one ------------------------------------------------------------
 
@@ -447,6 +499,8 @@ class Connection:
         self.unacked_bytes = 0
         self.send_buffer.clear()
         self.rtx.clear()
+        self.receive_buffer.forget_held()
+        self.account_for_held()
         if error is not None:
             self.receive_buffer.clear()
         trace = self.outlet.trace
@@ -455,7 +509,14 @@ class Connection:
         self.notify(READABLE | WRITABLE | ENDED)
         self.outlet.deleted(self, now)
 
+    def account_for_held(self) -> None:
+        """Let the host know how much out-of-order data this connection holds now."""
+        held = self.receive_buffer.held_bytes
+        self.outlet.out_of_order_bytes += held - self.held_accounted
+        self.held_accounted = held
+
     def stop_timers(self) -> None:
         """Turn all timers off."""
-        self.retransmit_due = self.loss_due = self.ack_due = self.time_wait_due = self.fin_wait_2_due = inf
+        self.retransmit_due = self.loss_due = self.ack_due = self.pace_due = inf
+        self.time_wait_due = self.fin_wait_2_due = self.keepalive_due = inf
         self.probing = self.loss_is_reordering = False

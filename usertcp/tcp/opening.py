@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from usertcp.tcp import user_timeout
 from usertcp.tcp.retransmission import Record
 from usertcp.tcp.send_buffer import SendBuffer
 from usertcp.wire.seq import MASK
@@ -49,6 +50,7 @@ def syn_options(tcb: Connection) -> Options:
         mss=min(tcb.path_mtu - header_length(tcb), 0xFFFF),  # RFC 9293 §3.7.1 (MUST-14)
         window_scale=tcb.rcv_wscale if tcb.scaling else None,
         sack_permitted=tcb.sack_ok,
+        user_timeout=user_timeout.offered(tcb),
     )
 
 
@@ -76,6 +78,7 @@ def peer_syn(tcb: Connection, segment: Segment) -> None:
     if tcb.timestamps:
         tcb.ts_recent = segment.ts_val or 0
     tcb.sack_ok = tcb.sack_ok and options.sack_permitted
+    user_timeout.take_option(tcb, options)
     set_mss(tcb)
 
 

@@ -9,7 +9,7 @@ carried it.
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from usertcp.tcp import opening, sack, tlp
 from usertcp.tcp.events import Kind
@@ -21,6 +21,10 @@ from usertcp.wire.tcp import ACK, FIN, NO_OPTIONS, PSH, RST, SYN, Buffer, Option
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
+
+#: What leaves together when pacing, in seconds of its rate.
+_PACING_QUANTUM: Final = 0.001
+_UNPACED: Final = 1 << 40
 
 
 def put_out(tcb: Connection, now: float) -> None:
@@ -54,7 +58,10 @@ def _resend_lost(tcb: Connection, now: float) -> None:
         room = tcb.congestion.cwnd - in_flight
         if room < tcb.snd_mss and in_flight and not recovery.force:
             break
-        record = tcb.rtx.next_lost(min(burst, max(room // tcb.snd_mss, 1) * tcb.snd_mss))
+        paced = _paced(tcb, now)
+        if not paced:
+            break
+        record = tcb.rtx.next_lost(min(burst, paced, max(room // tcb.snd_mss, 1) * tcb.snd_mss))
         if record is None:
             break
         recovery.force = False
@@ -75,6 +82,7 @@ def resend(tcb: Connection, record: Record, now: float, rule: str) -> None:
         # The timer belongs to the first segment outstanding, which leaves only now (RFC 6298 §5.1).
         tcb.retransmit_due = inf
     tcb.rtx.resent(record, now)
+    _note_pace(tcb, record.end - record.seq, now)
     tcb.recovery.prr_out += record.end - record.seq
     _stamp(tcb, record, now)
     if record.syn:
@@ -118,7 +126,10 @@ def _send_new(tcb: Connection, now: float) -> None:
             if tcb.close_queued and window > 0:
                 _send_first(tcb, 0, now, fin=True)
             break
-        length = _sendable(tcb, unsent, min(unsent, window, room, burst))
+        paced = _paced(tcb, now)
+        if not paced:
+            break
+        length = _sendable(tcb, unsent, min(unsent, window, room, burst, paced))
         if not length:
             tcb.limited = room < min(unsent, window, tcb.snd_mss)
             break
@@ -164,6 +175,7 @@ def _send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> None:
     tcb.rtx.add(record)
     tcb.snd_nxt = record.end
     tcb.recovery.prr_out += length
+    _note_pace(tcb, length, now)
     tcb.sws_override = False
     tcb.bytes_sent += length
     if fin:
@@ -172,6 +184,27 @@ def _send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> None:
         tcb.limited = True
     _send_record(tcb, record, now)
     arm_retransmission(tcb, now)
+
+
+def _paced(tcb: Connection, now: float) -> int:
+    """How much pacing lets out now, in bytes: 0 sets the timer that goes on.
+
+    What one millisecond carries leaves at once, so that no timer is needed for each packet.
+    """
+    rate = tcb.congestion.pacing_rate
+    if rate is None:
+        return _UNPACED
+    ahead = tcb.pace_at - now
+    if ahead > 0:
+        tcb.pace_due = tcb.pace_at
+        return 0
+    return max(2 * tcb.snd_mss, int(rate * _PACING_QUANTUM) // tcb.snd_mss * tcb.snd_mss)
+
+
+def _note_pace(tcb: Connection, length: int, now: float) -> None:
+    rate = tcb.congestion.pacing_rate
+    if rate is not None:
+        tcb.pace_at = max(tcb.pace_at, now - _PACING_QUANTUM) + length / rate
 
 
 def _stamp(tcb: Connection, record: Record, now: float) -> None:
@@ -211,6 +244,8 @@ def _watch_for_stall(tcb: Connection, now: float) -> None:
     if tcb.snd_nxt == tcb.send_buffer.end and not tcb.close_queued:
         return
     tcb.probing = True
+    if tcb.at_risk_since == inf:
+        tcb.at_risk_since = now
     tcb.retransmit_due = now + (tcb.settings.sws_override if tcb.snd_wnd else tcb.rtt.rto)
 
 
@@ -260,6 +295,11 @@ def challenge_ack(tcb: Connection, reason: str, now: float) -> None:
     tcb.need_ack()
 
 
+def send_keepalive(tcb: Connection, now: float) -> None:
+    """<SEQ=SND.NXT-1><ACK=RCV.NXT><CTL=ACK>: an old segment, which the peer must answer (RFC 9293 §3.8.4)."""
+    transmit(tcb, tcb.snd_nxt - 1, ACK, b"", now)
+
+
 def send_reset(tcb: Connection, now: float) -> None:
     """<SEQ=SND.NXT><CTL=RST> (RFC 9293 §3.10.5)."""
     reset_with(tcb, tcb.snd_nxt, now)
@@ -303,7 +343,7 @@ def _syn_window(tcb: Connection) -> int:
 
 
 def _free(tcb: Connection) -> int:
-    return tcb.settings.receive_buffer - tcb.receive_buffer.ready.length
+    return tcb.rcv_buf - tcb.receive_buffer.ready.length
 
 
 def _window(tcb: Connection) -> int:
@@ -328,7 +368,7 @@ def _window(tcb: Connection) -> int:
 
 def _worthwhile(tcb: Connection) -> int:
     """The least step by which the window opens: min(RCV.BUFF / 2, Eff.snd.MSS)."""
-    return min(tcb.settings.receive_buffer // 2, max(tcb.rcv_mss, 1))
+    return min(tcb.rcv_buf // 2, max(tcb.rcv_mss, 1))
 
 
 def window_may_open(tcb: Connection) -> None:

@@ -114,8 +114,12 @@ class ReceiveBuffer:
         held.chunks.append(bytes(kept))
         held.end = end
 
+    def forget_held(self) -> None:
+        """Throw away what waits beyond gaps."""
+        self.held.clear()
+        self.held_bytes = 0
+
     def clear(self) -> None:
         """Throw everything away."""
         self.ready.clear()
-        self.held.clear()
-        self.held_bytes = 0
+        self.forget_held()

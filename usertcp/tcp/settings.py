@@ -14,8 +14,9 @@ class Settings:
     msl: float = 30.0
     #: How long FIN-WAIT-2 may last once the application is gone (RFC 9293 §3.6 leaves it open).
     fin_wait_2_timeout: float = 60.0
-    #: Unread and out-of-order data that one connection may hold.
-    receive_buffer: int = 4 << 20
+    #: Unread and out-of-order data that one connection may hold: at first, and when its path needs it.
+    initial_receive_buffer: int = 256 << 10
+    receive_buffer: int = 8 << 20
     #: Unsent and unacknowledged data that one connection may hold.
     send_buffer: int = 4 << 20
     #: Ranges with gaps between them that the reassembly queue may hold.
@@ -57,6 +58,17 @@ class Settings:
     frto: bool = True
     #: The congestion controller: see :mod:`usertcp.tcp.congestion.registry`.
     congestion_control: str = "cubic"
+    #: Keep-alives (RFC 9293 §3.8.4): off unless asked for (MUST-25); the idle time before the first one
+    #: (at least two hours by default, MUST-28), between the next, and how many may stay unanswered.
+    keepalive: bool = False
+    keepalive_idle: float = 7200.0
+    keepalive_interval: float = 75.0
+    keepalive_probes: int = 9
+    #: The user timeout (RFC 9293 §3.9.1.1) instead of R2, and whether to exchange it with the peer (RFC 5482).
+    user_timeout: float | None = None
+    user_timeout_option: bool = False
+    #: R2 of a connection whose application is gone, also for a peer that keeps its window closed.
+    orphan_timeout: float = 120.0
     #: At most one challenge ACK (RFC 5961 §7) or answer to an empty unacceptable segment in this time.
     challenge_interval: float = 0.5
     #: The least MSS that a peer may make us use: a smaller one would only cost both sides CPU.
