@@ -79,9 +79,9 @@ class Stack:
         return stream
 
     def stats(self) -> dict[str, int]:
-        """All counters: the host's and the device's."""
+        """All counters: the host's, and the device's with "device-" before their names."""
         counters = dict(self.host.stats.snapshot())
-        counters.update(self.device.counters())
+        counters.update((f"device-{name}", value) for name, value in self.device.counters().items())
         return counters
 
     @property

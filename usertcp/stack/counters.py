@@ -71,6 +71,7 @@ _HOST: Final = {
     "icmp-held-back": "ICMP messages not sent because of their rate limit (RFC 4443 §2.4(f))",
     "icmp-ignored": "ICMP messages that a TCP host has nothing to do with",
     "icmp-no-connection": "ICMP errors that quote a segment of no connection",
+    "multicast-ignored": "packets for a multicast group; we are in none",
     "no-connection": "segments for no connection and no listener",
     "not-our-address": "packets to somebody else",
     "port-zero": "segments from or to port 0",

@@ -116,6 +116,10 @@ def _ipv6(host: Host, packet: memoryview, now: float, trusted: bool) -> None:
 def _for_us(host: Host, src: bytes, dst: bytes, now: float) -> bool:
     """RFC 1122 §3.2.1.3, RFC 9293 §3.9.2.3 (MUST-57, MUST-63): from one host, to one of our addresses."""
     if dst not in host.address_set:
+        if dst[0] == (0xFF if len(dst) == 16 else 0xE0):
+            # Every kernel says something to a group now and then: not worth telling a watcher.
+            host.count("multicast-ignored")
+            return False
         drop(host, "not-our-address", now)
         return False
     if not is_host_address(src):
