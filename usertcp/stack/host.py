@@ -265,6 +265,7 @@ class Host:
         options: Options,
         payload: Buffer,
         now: float,
+        ecn: int = 0,
     ) -> None:
         """Frame one (super-)segment."""
         trace = self.trace
@@ -290,7 +291,7 @@ class Host:
             )
         self.outbox.append(
             connection.template.build(
-                seq, ack, flags, window, 0, ts_val, ts_ecr, options, payload, connection.snd_mss
+                seq, ack, flags, window, 0, ts_val, ts_ecr, options, payload, connection.snd_mss, ecn
             )
         )
 

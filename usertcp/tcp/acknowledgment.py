@@ -8,13 +8,13 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import opening, output, recovery, sack, tlp
+from usertcp.tcp import ecn, opening, output, recovery, sack, tlp
 from usertcp.tcp.congestion.base import AckSample
 from usertcp.tcp.recovery import CaState
 from usertcp.tcp.retransmission import Delivery
 from usertcp.tcp.wakeup import WRITABLE
 from usertcp.wire.seq import MASK
-from usertcp.wire.tcp import Segment
+from usertcp.wire.tcp import ECE, SYN, Segment
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
@@ -65,6 +65,7 @@ def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: floa
             tcb.outlet.count("dsacks-received")
             tcb.rack.dsack_seen(tcb.snd_una, tcb.snd_nxt)
     rtt = _take_sample(tcb, segment, delivery, now)
+    echo = tcb.ecn.sends and segment.flags & (ECE | SYN) == ECE
     if delivery.length:
         _note_delivery(tcb, segment, delivery, now)
     if ack > una:
@@ -73,7 +74,13 @@ def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: floa
         tlp.on_ack(tcb, ack, now, duplicate=bool(duplicate), dsack=dsack, sacked=bool(blocks))
     recovery.on_ack(tcb, segment, delivery, una, now, duplicate=bool(duplicate), dsack=dsack)
     if delivery.length and (tcb.recovery.state is not CaState.RECOVERY or tcb.congestion.governs_recovery):
-        tcb.congestion.on_ack(_sample(tcb, delivery, ack - una, in_flight, rtt, now), now)
+        sample = _sample(tcb, delivery, ack - una, in_flight, rtt, now)
+        if echo:
+            sample.marked = sample.acked
+            sample.limited = False  # such an acknowledgment lets no window grow (RFC 3168 §6.1.2)
+        tcb.congestion.on_ack(sample, now)
+    if echo:
+        ecn.echo_arrived(tcb, in_flight, now)
     tlp.schedule(tcb, now)
     if tcb.blocked_on_room and 3 * tcb.send_room >= tcb.settings.send_buffer:
         tcb.blocked_on_room = False
@@ -148,7 +155,6 @@ def _sample(
     sample.rate_app_limited = newest.app_limited
     elapsed = max(now - newest.delivered_at, newest.sent_at - newest.window_sent_at)
     sample.rate = (tcb.delivered - newest.delivered) / elapsed if elapsed > 0 else None
-    sample.marked = 0
     return sample
 
 

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from usertcp.tcp import arrival, calls, keepalive, output, timeouts
 from usertcp.tcp.congestion.registry import make as make_controller
+from usertcp.tcp.ecn import Ecn
 from usertcp.tcp.errors import TcpError
 from usertcp.tcp.events import Kind, Sink
 from usertcp.tcp.rack import Rack
@@ -57,8 +58,9 @@ class Outlet(Protocol):
         options: Options,
         payload: Buffer,
         now: float,
+        ecn: int = 0,
     ) -> None:
-        """Send one (super-)segment; numbers are as on the wire."""
+        """Send one (super-)segment; numbers are as on the wire, ``ecn`` is the IP header's ECN field."""
 
     def touched(self, connection: Connection) -> None:
         """Call ``connection.put_out(now)`` before this batch of work ends."""
@@ -108,6 +110,7 @@ class Connection:
         "delivered_at",
         "dsack",
         "dup_acks",
+        "ecn",
         "error",
         "fin_seq",
         "fin_wait_2_due",
@@ -299,6 +302,8 @@ class Connection:
         self.sack_ok = settings.sack
         self.sack_recent: list[int] = []
         self.dsack: tuple[int, int] | None = None
+
+        self.ecn = Ecn()
 
         # Acknowledgments that we owe
         self.ack_now = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import user_timeout
+from usertcp.tcp import ecn, user_timeout
 from usertcp.tcp.retransmission import Record
 from usertcp.tcp.send_buffer import SendBuffer
 from usertcp.wire.seq import MASK
@@ -79,6 +79,7 @@ def peer_syn(tcb: Connection, segment: Segment) -> None:
         tcb.ts_recent = segment.ts_val or 0
     tcb.sack_ok = tcb.sack_ok and options.sack_permitted
     user_timeout.take_option(tcb, options)
+    ecn.peer_syn(tcb, segment)
     set_mss(tcb)
 
 

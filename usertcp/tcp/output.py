@@ -11,13 +11,14 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import opening, sack, tlp
+from usertcp.tcp import ecn, opening, sack, tlp
 from usertcp.tcp.events import Kind
 from usertcp.tcp.recovery import CaState, note_retransmission
 from usertcp.tcp.retransmission import Record
 from usertcp.tcp.states import SENDING, State
+from usertcp.wire.codepoint import ECT_0, NOT_ECT
 from usertcp.wire.seq import MASK
-from usertcp.wire.tcp import ACK, FIN, NO_OPTIONS, PSH, RST, SYN, Buffer, Options
+from usertcp.wire.tcp import ACK, ECE, FIN, NO_OPTIONS, PSH, RST, SYN, Buffer, Options
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
@@ -94,18 +95,23 @@ def resend(tcb: Connection, record: Record, now: float, rule: str) -> None:
 
 def _send_syn(tcb: Connection, now: float) -> None:
     flags = SYN if tcb.state is State.SYN_SENT else SYN | ACK
-    transmit(tcb, tcb.iss, flags, b"", now, opening.syn_options(tcb))
+    transmit(tcb, tcb.iss, flags | ecn.syn_flags(tcb), b"", now, opening.syn_options(tcb))
 
 
-def _send_record(tcb: Connection, record: Record, now: float) -> None:
+def _send_record(tcb: Connection, record: Record, now: float, *, capable: bool = False) -> None:
+    """``capable``: new data that routers may mark instead of dropping it (RFC 3168 §6.1.2, §6.1.5)."""
     length = record.end - record.seq - record.fin
     payload = tcb.send_buffer.view(record.seq, length) if length else b""
     flags = ACK
+    codepoint = NOT_ECT
+    if capable and length:
+        flags |= ecn.flags_of_new_data(tcb)
+        codepoint = ECT_0
     if record.seq + length == tcb.send_buffer.end:
         flags |= PSH if length else 0
         if record.fin:
             flags |= FIN
-    transmit(tcb, record.seq, flags, payload, now)
+    transmit(tcb, record.seq, flags, payload, now, codepoint=codepoint)
 
 
 # -- New data and the FIN ----------------------------------------------------------------------------
@@ -115,6 +121,8 @@ def _send_new(tcb: Connection, now: float) -> None:
     """As much new data as the windows let out, then the FIN."""
     sent_before = tcb.snd_nxt
     if tcb.fin_seq is not None or (tcb.snd_nxt == tcb.send_buffer.end and not tcb.close_queued):
+        return
+    if ecn.holds_back(tcb, now):
         return
     _restart_after_idle(tcb, now)
     burst = tcb.gso_payload or tcb.snd_mss
@@ -182,7 +190,7 @@ def _send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> None:
         tcb.fin_seq = seq + length
     if tcb.congestion.cwnd < tcb.congestion.ssthresh and 2 * tcb.in_flight > tcb.congestion.cwnd:
         tcb.limited = True
-    _send_record(tcb, record, now)
+    _send_record(tcb, record, now, capable=tcb.ecn.sends and tcb.snd_wnd > 0)  # no window probe: RFC 3168 §6.1.6
     arm_retransmission(tcb, now)
 
 
@@ -313,7 +321,13 @@ def reset_with(tcb: Connection, seq: int, now: float) -> None:
 
 
 def transmit(
-    tcb: Connection, seq: int, flags: int, payload: Buffer, now: float, options: Options = NO_OPTIONS
+    tcb: Connection,
+    seq: int,
+    flags: int,
+    payload: Buffer,
+    now: float,
+    options: Options = NO_OPTIONS,
+    codepoint: int = NOT_ECT,
 ) -> None:
     """Hand one segment to the host, with the acknowledgment, window and timestamp of this moment."""
     ack = 0
@@ -325,11 +339,12 @@ def transmit(
         tcb.ack_due = inf
     window = tcb.last_window = _syn_window(tcb) if flags & SYN else _window(tcb)
     ts_val = opening.timestamp(tcb, now) if tcb.timestamps else None
+    if tcb.ecn.echoing and not flags & SYN:
+        flags |= ECE  # RFC 3168 §6.1.3
+    ts_ecr = tcb.ts_recent if flags & ACK else 0
     tcb.segments_sent += 1
     tcb.last_sent_at = now
-    tcb.outlet.transmit(
-        tcb, seq & MASK, ack, flags, window, ts_val, tcb.ts_recent if flags & ACK else 0, options, payload, now
-    )
+    tcb.outlet.transmit(tcb, seq & MASK, ack, flags, window, ts_val, ts_ecr, options, payload, now, codepoint)
 
 
 # -- The window that we offer ------------------------------------------------------------------------

@@ -56,6 +56,9 @@ class Settings:
     peer_ack_delay: float = 0.2
     #: Watch for spurious timeouts (RFC 5682).
     frto: bool = True
+    #: Explicit congestion notification (RFC 3168): "on" asks for it in our SYN, "passive" takes it where a
+    #: peer asks, "off" does neither.  DCTCP cannot do without and asks unless it is "off".
+    ecn: str = "passive"
     #: The congestion controller: see :mod:`usertcp.tcp.congestion.registry`.
     congestion_control: str = "cubic"
     #: Keep-alives (RFC 9293 §3.8.4): off unless asked for (MUST-25); the idle time before the first one

@@ -34,6 +34,9 @@ class Status:
     timestamps: bool
     sack: bool
     nodelay: bool
+    ecn: bool
+    ecn_marks: int
+    ecn_reductions: int
     srtt: float | None
     rttvar: float
     rto: float
@@ -79,6 +82,9 @@ def status_of(tcb: Connection) -> Status:
         timestamps=tcb.timestamps,
         sack=tcb.sack_ok,
         nodelay=tcb.nodelay,
+        ecn=tcb.ecn.sends,
+        ecn_marks=tcb.ecn.marks,
+        ecn_reductions=tcb.ecn.reductions,
         srtt=tcb.rtt.srtt,
         rttvar=tcb.rtt.rttvar,
         rto=tcb.rtt.rto,
