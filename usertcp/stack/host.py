@@ -19,6 +19,7 @@ from usertcp.stack import icmp_handling, ingress, numbers
 from usertcp.stack.counters import Counters
 from usertcp.stack.errors import AddressInUse, NotOurAddress
 from usertcp.stack.listener import Listener
+from usertcp.stack.path_mtu import PathMtuCache
 from usertcp.stack.ratelimit import RateLimiter
 from usertcp.stack.reassembly import Reassembler
 from usertcp.stack.timer_queue import TimerQueue
@@ -93,6 +94,7 @@ class Host:
         #: Listeners whose ``pending`` was set since somebody emptied this list.
         self.woken_listeners: list[Listener] = []
         self.timers = TimerQueue()
+        self.path_mtus = PathMtuCache(mtu)
         self.resets = RateLimiter(self.config.reset_rate, self.config.reset_burst)
         self.icmp = RateLimiter(self.config.icmp_rate, self.config.icmp_burst)
         self.reassembler = Reassembler(
@@ -272,7 +274,7 @@ class Host:
         if trace is not None:
             length = len(payload)
             scaled = window if flags & SYN else window << connection.rcv_wscale
-            segments = max(1, -(-length // connection.snd_mss))
+            segments = max(1, -(-length // connection.segment_size))
             trace(
                 (
                     Kind.SEGMENT_OUT,
@@ -291,7 +293,7 @@ class Host:
             )
         self.outbox.append(
             connection.template.build(
-                seq, ack, flags, window, 0, ts_val, ts_ecr, options, payload, connection.snd_mss, ecn
+                seq, ack, flags, window, 0, ts_val, ts_ecr, options, payload, connection.segment_size, ecn
             )
         )
 
@@ -328,6 +330,10 @@ class Host:
         if not listener.pending:
             listener.pending = True
             self.woken_listeners.append(listener)
+
+    def path_mtu_found(self, connection: Connection, now: float) -> None:
+        """For connections to the same address that begin later."""
+        self.path_mtus.learn(connection.remote_address, connection.path_mtu, now)
 
     def orphaned(self, connection: Connection, now: float) -> None:
         """One more connection that only has to end."""
@@ -441,6 +447,7 @@ class Host:
         settings: Settings | None,
     ) -> Connection:
         self._last_number += 1
+        path = self.path_mtus.get(remote_address, now)
         connection = Connection(
             self,
             self._last_number,
@@ -449,10 +456,12 @@ class Host:
             remote_address,
             remote_port,
             settings=settings or self.config.settings,
-            path_mtu=self.mtu,
+            path_mtu=path.mtu,
+            link_mtu=self.mtu,
             gso_max=0xFFFF if self.offload else 0,
             ts_offset=numbers.timestamp_offset(self.secret, local_address + remote_address),
         )
+        connection.path.search_at = path.expires
         connection.key = key
         connection.template = FrameTemplate(
             local_address, remote_address, local_port, remote_port, offload=self.offload

@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import ecn, opening, output, recovery, sack, tlp
+from usertcp.tcp import ecn, opening, output, path_mtu, recovery, sack, tlp
 from usertcp.tcp.congestion.base import AckSample
 from usertcp.tcp.recovery import CaState
 from usertcp.tcp.retransmission import Delivery
@@ -126,6 +126,7 @@ def _note_delivery(tcb: Connection, segment: Segment, delivery: Delivery, now: f
     newest = delivery.newest
     assert newest is not None
     tcb.window_sent_at = newest.sent_at
+    path_mtu.delivered(tcb, newest)
     if tcb.app_limited and tcb.delivered > tcb.app_limited:
         tcb.app_limited = 0
     if tcb.sack_ok:

@@ -385,7 +385,7 @@ def _in_order(tcb: Connection, segment: Segment, payload: bytes | memoryview, no
         receive_window.measure(tcb, segment, now)
     if length > tcb.rcv_mss:
         # The largest segment seen is what "full-sized" means for this peer (§3.8.6.3).
-        tcb.rcv_mss = min(length, tcb.path_mtu - opening.header_length(tcb))
+        tcb.rcv_mss = min(length, tcb.path.link_mtu - opening.header_length(tcb))
     if buffer.held:
         before = tcb.rcv_nxt
         tcb.rcv_nxt = buffer.pull(before)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import ecn, opening, sack, tlp
+from usertcp.tcp import ecn, opening, path_mtu, sack, tlp
 from usertcp.tcp.events import Kind
 from usertcp.tcp.recovery import CaState, note_retransmission
 from usertcp.tcp.retransmission import Record
@@ -125,6 +125,8 @@ def _send_new(tcb: Connection, now: float) -> None:
     if ecn.holds_back(tcb, now):
         return
     _restart_after_idle(tcb, now)
+    if now >= tcb.path.search_at and path_mtu.search(tcb, now):
+        return
     burst = tcb.gso_payload or tcb.snd_mss
     while tcb.fin_seq is None:
         unsent = tcb.send_buffer.end - tcb.snd_nxt
@@ -132,7 +134,7 @@ def _send_new(tcb: Connection, now: float) -> None:
         room = tcb.congestion.cwnd - tcb.in_flight
         if not unsent:
             if tcb.close_queued and window > 0:
-                _send_first(tcb, 0, now, fin=True)
+                send_first(tcb, 0, now, fin=True)
             break
         paced = _paced(tcb, now)
         if not paced:
@@ -142,7 +144,7 @@ def _send_new(tcb: Connection, now: float) -> None:
             tcb.limited = room < min(unsent, window, tcb.snd_mss)
             break
         fin = tcb.close_queued and length == unsent and window > length
-        _send_first(tcb, length, now, fin=fin)
+        send_first(tcb, length, now, fin=fin)
     _watch_for_stall(tcb, now)
     if tcb.snd_nxt > sent_before:
         tlp.schedule(tcb, now)
@@ -175,7 +177,7 @@ def _nagle(tcb: Connection) -> bool:
     return not tcb.nodelay and not tcb.close_queued
 
 
-def _send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> None:
+def send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> Record:
     """Send ``length`` new bytes, and the FIN with or without them."""
     seq = tcb.snd_nxt
     record = Record(seq, seq + length + fin, now, fin=fin)
@@ -192,6 +194,7 @@ def _send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> None:
         tcb.limited = True
     _send_record(tcb, record, now, capable=tcb.ecn.sends and tcb.snd_wnd > 0)  # no window probe: RFC 3168 §6.1.6
     arm_retransmission(tcb, now)
+    return record
 
 
 def _paced(tcb: Connection, now: float) -> int:
@@ -232,7 +235,7 @@ def probe_with_new_data(tcb: Connection, now: float) -> bool:
     window = tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt
     if tcb.fin_seq is not None or tcb.state not in SENDING or min(unsent, window) <= 0:
         return False
-    _send_first(tcb, min(unsent, window, tcb.snd_mss), now, fin=False)
+    send_first(tcb, min(unsent, window, tcb.snd_mss), now, fin=False)
     return True
 
 
@@ -269,7 +272,7 @@ def send_probe(tcb: Connection, now: float) -> None:
             transmit(tcb, record.seq, ACK | FIN, b"", now)
         return
     unsent = tcb.send_buffer.end - tcb.snd_nxt
-    _send_first(tcb, min(unsent, 1), now, fin=not unsent)
+    send_first(tcb, min(unsent, 1), now, fin=not unsent)
 
 
 def arm_retransmission(tcb: Connection, now: float) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import ecn, rack, tlp
+from usertcp.tcp import ecn, path_mtu, rack, tlp
 from usertcp.tcp.events import Kind
 from usertcp.tcp.retransmission import Delivery
 from usertcp.wire.tcp import Segment
@@ -109,6 +109,8 @@ def _look_for_losses(tcb: Connection, now: float) -> None:
             tlp.cancel(tcb)
         return
     wait = rack.detect_losses(tcb, now)
+    if tcb.path.probe is not None:
+        path_mtu.look_at_probe(tcb, now)
     if wait:
         tcb.loss_due = now + wait
         tcb.loss_is_reordering = True

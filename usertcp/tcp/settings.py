@@ -54,6 +54,9 @@ class Settings:
     tlp: bool = True
     min_pto: float = 0.01
     peer_ack_delay: float = 0.2
+    #: Find out without ICMP what the path takes: small segments where full-sized ones vanish, and probes of
+    #: larger ones from there on (RFC 4821).
+    mtu_probing: bool = True
     #: Watch for spurious timeouts (RFC 5682).
     frto: bool = True
     #: Explicit congestion notification (RFC 3168): "on" asks for it in our SYN, "passive" takes it where a

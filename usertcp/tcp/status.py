@@ -26,6 +26,7 @@ class Status:
     snd_nxt: int
     snd_wnd: int
     snd_mss: int
+    path_mtu: int
     snd_wscale: int
     irs: int
     rcv_nxt: int
@@ -74,6 +75,7 @@ def status_of(tcb: Connection) -> Status:
         snd_nxt=tcb.snd_nxt & MASK,
         snd_wnd=tcb.snd_wnd,
         snd_mss=tcb.snd_mss,
+        path_mtu=tcb.path_mtu,
         snd_wscale=tcb.snd_wscale,
         irs=tcb.irs & MASK,
         rcv_nxt=tcb.rcv_nxt & MASK,
