@@ -57,7 +57,8 @@ def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: floa
         tcb.snd_una = ack
         tcb.send_buffer.acknowledge(min(ack, tcb.send_buffer.end))
     else:
-        duplicate = _is_duplicate(segment, window == tcb.snd_wnd)
+        # The answers to probes of a closed window look like duplicates, and mean no loss.
+        duplicate = _is_duplicate(segment, 0 < window == tcb.snd_wnd)
     blocks = segment.options.sack
     if blocks and tcb.sack_ok:
         dsack = sack.take_blocks(tcb, blocks, ack, una, delivery)
