@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from secrets import token_bytes
@@ -122,6 +122,7 @@ async def open_stack(
     trace: Sink | None = None,
     grace: float = DEFAULT_GRACE,
     config: HostConfig | None = None,
+    wrap: Callable[[PacketDevice], PacketDevice] | None = None,
 ) -> AsyncIterator[Stack]:
     """Run a host as long as the ``async with`` block lasts.
 
@@ -129,6 +130,9 @@ async def open_stack(
     made and the kernel's side of it configured: its address is the first other one of each prefix.  ``mtu``
     is in bytes; ``offload`` asks the TUN for super-segments and partial checksums.  ``trace`` receives the
     trace events (:mod:`usertcp.tcp.events`).
+
+    ``wrap`` puts something between the device and the stack, such as
+    :class:`~usertcp.runtime.impaired.ImpairedDevice`.
 
     At the end: no more connections are accepted, every connection is closed with a FIN, and what has not
     ended after ``grace`` seconds is reset.  The device is closed, a TUN of our making is gone.
@@ -146,6 +150,8 @@ async def open_stack(
             made.close()
             raise
         parsed, warnings = list(configured.addresses), configured.warnings
+    if wrap is not None:
+        device = wrap(device)
     host = Host(
         [address.ip.packed for address in parsed],
         secret=token_bytes(32),
