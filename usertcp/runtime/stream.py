@@ -132,7 +132,6 @@ class TcpStream(trio.abc.HalfCloseableStream):
                 waited = True
                 self._check_open()
             now = trio.current_time()
-            connection.urgent_pending = False
             try:
                 data = connection.receive(max_bytes, now)
             except TcpError as error:

@@ -327,10 +327,10 @@ def _check_urgent(tcb: Connection, segment: Segment, seq: int) -> None:
     if tcb.state not in RECEIVING:
         return
     pointer = seq + segment.urgent
+    told_before = tcb.urgent_remaining
     if tcb.rcv_up is None or pointer > tcb.rcv_up:
         tcb.rcv_up = pointer
-    if not tcb.urgent_pending and tcb.rcv_up > tcb.rcv_nxt - tcb.receive_buffer.ready.length:
-        tcb.urgent_pending = True
+    if tcb.urgent_remaining and not told_before:
         tcb.notify(READABLE)
 
 

@@ -188,7 +188,6 @@ class Connection:
         "ts_offset",
         "ts_recent",
         "unacked_bytes",
-        "urgent_pending",
         "user",
         "user_timeout",
         "window_sent_at",
@@ -267,7 +266,6 @@ class Connection:
         self.rcv_adv = 0
         self.rcv_wscale = 0
         self.rcv_up: int | None = None
-        self.urgent_pending = False
         #: The sequence number of the peer's FIN, once it is known.
         self.rcv_fin: int | None = None
         self.last_ack_sent = 0
@@ -444,6 +442,13 @@ class Connection:
         return not self.receive_buffer.ready.length and (
             self.state in RECEIVE_CLOSED or (self.rcv_fin is not None and self.rcv_nxt > self.rcv_fin)
         )
+
+    @property
+    def urgent_remaining(self) -> int:
+        """How many bytes are still to be read, or to come, until the end of urgent data (MUST-33); 0: none is."""
+        if self.rcv_up is None:
+            return 0
+        return max(0, self.rcv_up - (self.rcv_nxt - self.receive_buffer.ready.length))
 
     @property
     def send_room(self) -> int:
