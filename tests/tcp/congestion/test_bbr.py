@@ -188,27 +188,49 @@ def test_a_shallow_queue_bounds_what_is_in_flight() -> None:
     assert sent[0] < 0.03
 
 
-def test_startup_ends_for_loss_before_three_round_trips_without_growth() -> None:
+def test_startup_ends_for_loss_in_its_first_lossy_round_trip() -> None:
     control = bbr()
-    path = Path(control, queue=BDP / 4)
+    path = Path(control, queue=20 * BDP / 10)
+    path.rate = 20 * RATE
     while control.state is BbrState.STARTUP:
-        path.run(0.005)
-    assert control.inflight_hi < 3 * BDP
+        path.run(0.001)
+    assert control.inflight_hi < 2 * 20 * BDP
     assert control.ssthresh != UNLIMITED
+    assert control._full_rounds < 3
 
 
-def test_recovery_begins_with_conservation_and_gives_the_window_back() -> None:
+def cruising() -> Path:
+    """A path in the first of the six round trips without a probe."""
     path = Path(bbr())
     path.run(2.0)
-    control = path.control
-    window = control.cwnd
-    path.lost += 10 * MSS
-    path.in_flight += 10 * MSS  # ten more were sent, and are lost
+    while path.control._cycle_index != 2:
+        path.run(0.001)
+    return path
+
+
+def lose(path: Path, segments: int) -> None:
+    """So many more were sent, and none arrived."""
+    path.lost += segments * MSS
+    path.in_flight += segments * MSS
     path.acknowledge()
-    assert control.cwnd < window
-    assert control.cwnd <= path.in_flight + MSS
+
+
+def test_a_few_lost_segments_cost_the_window_no_more_than_themselves() -> None:
+    path = cruising()
+    window = path.control.cwnd
+    lose(path, 5)
+    assert window - 5 * MSS <= path.control.cwnd < window
+    path.run(2 * RTT)
+    assert path.control.cwnd == window
+
+
+def test_heavy_loss_is_answered_by_conservation_and_the_window_comes_back() -> None:
+    path = cruising()
+    window = path.control.cwnd
+    lose(path, 40)
+    assert path.control.cwnd <= path.in_flight + MSS < window
     path.run(4 * RTT)
-    assert control.cwnd == pytest.approx(window, rel=0.1)
+    assert path.control.cwnd == window
 
 
 def test_timeout_and_its_undo() -> None:

@@ -6,12 +6,16 @@ from collections.abc import Callable
 from typing import Final
 
 from usertcp.tcp.congestion.base import CongestionControl
+from usertcp.tcp.congestion.bbr import Bbr
 from usertcp.tcp.congestion.cubic import Cubic
+from usertcp.tcp.congestion.dctcp import Dctcp
 from usertcp.tcp.congestion.newreno import NewReno
 
 _MAKERS: Final[dict[str, Callable[[int, int], CongestionControl]]] = {
     "cubic": Cubic,
     "reno": NewReno,
+    "bbr": Bbr,
+    "dctcp": Dctcp,
 }
 
 #: Every name that :func:`make` knows, the default first.
