@@ -349,7 +349,7 @@ class Bbr:
         self._in_recovery = True
         self._recover = None
 
-    def on_recovered(self, in_flight: int, now: float) -> None:
+    def on_recovered(self, in_flight: int, now: float, retransmitted: int = 0) -> None:
         if self._in_recovery:
             self._in_recovery = False
             self._restore_cwnd()
