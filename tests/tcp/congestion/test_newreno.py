@@ -38,8 +38,11 @@ def test_congestion_avoidance_adds_a_segment_for_each_window() -> None:
     for _ in range(5):
         control.on_ack(sample(2 * MSS), 0.0)
     assert control.cwnd == 11 * MSS
-    control.on_ack(sample(11 * MSS), 0.0)
+    control.on_ack(sample(8 * MSS), 0.0)
+    control.on_ack(sample(8 * MSS), 0.0)  # five more than the window's eleven: they count for the next
     assert control.cwnd == 12 * MSS
+    control.on_ack(sample(7 * MSS), 0.0)
+    assert control.cwnd == 13 * MSS
 
 
 def test_an_unfilled_window_does_not_grow() -> None:
