@@ -70,7 +70,8 @@ def environment(home: Path) -> dict[str, str]:
         "HOME": str(home),
         "TMPDIR": str(home),
         "HYPOTHESIS_STORAGE_DIRECTORY": str(home / "hypothesis"),
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(home / "bytecode"),
         # So that a test which is skipped there fails here.
         "CI": "true",
     }
