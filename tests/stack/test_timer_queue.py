@@ -60,6 +60,15 @@ def test_a_deadline_that_moves_later_is_looked_at_again() -> None:
     assert list(timers.due(7.0)) == [one]
 
 
+def test_a_forgotten_connection_wakes_nobody() -> None:
+    timers = TimerQueue()
+    one = connection(5.0)
+    timers.watch(one)
+    one.stop_timers()
+    timers.forget(one)
+    assert timers.deadline() == inf
+
+
 def test_a_connection_that_nobody_else_knows_is_not_kept() -> None:
     timers = TimerQueue()
     gone, stays = connection(5.0), connection(7.0)

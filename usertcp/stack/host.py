@@ -143,16 +143,19 @@ class Host:
                 self.timers.watch(connection)
             touched = self._touched
 
-    def listen(self, port: int, *, address: bytes | None = None, backlog: int = 128) -> Listener:
+    def listen(
+        self, port: int, *, address: bytes | None = None, backlog: int = 128, settings: Settings | None = None
+    ) -> Listener:
         """Answer SYNs for ``port`` (1..65535) on ``address``, or on all of the host's.
 
+        ``settings`` are those of its connections, where they differ from the host's.
         Raises AddressInUse, NotOurAddress.
         """
         if address is not None and address not in self.address_set:
             raise NotOurAddress("that address is not one of this host's")
         if (port, address) in self.listeners:
             raise AddressInUse(f"port {port} has a listener already")
-        listener = Listener(self, port, address, backlog)
+        listener = Listener(self, port, address, backlog, settings)
         self.listeners[port, address] = listener
         return listener
 
@@ -222,7 +225,7 @@ class Host:
         if listener.full or len(self.connections) >= self.config.max_connections:
             self.count("backlog-full")
             return
-        child = self._new_connection(key, dst, segment.dst_port, src, segment.src_port, now, "passive", None)
+        child = self._new_connection(key, dst, segment.dst_port, src, segment.src_port, now, "passive", listener.settings)
         child.listener = listener
         listener.half_open.add(child)
         child.open_passive(now)
@@ -340,6 +343,7 @@ class Host:
         if self.connections.get(connection.key) is connection:
             del self.connections[connection.key]
             self.orphans -= connection.is_orphan
+        self.timers.forget(connection)
         waiting = self.time_waits.get(connection.key)
         if waiting is not None and waiting.connection is connection:
             self.forget(waiting)
@@ -359,6 +363,7 @@ class Host:
             return
         del self.connections[connection.key]
         self.orphans -= connection.is_orphan
+        self.timers.forget(connection)
         waiting = TimeWait(connection, connection.last_window)
         self.time_waits[waiting.key] = waiting
         self._time_wait_queue.append(waiting)

@@ -33,6 +33,10 @@ class TimerQueue:
             self._serial += 1
             heappush(self._heap, (deadline, self._serial, ref(connection)))
 
+    def forget(self, connection: Connection) -> None:
+        """It has no timers any more."""
+        connection.scheduled_at = inf
+
     def deadline(self) -> float:
         """When :meth:`due` should be called; ``inf`` for never."""
         heap = self._heap
