@@ -161,7 +161,7 @@ def test_a_probe_may_be_accepted() -> None:
 
 def test_the_window_update_was_lost() -> None:
     """RFC 9293 §3.8.6.1: this is what probes are for; the answer to one says that the window is open."""
-    us, peer = _window_closed()
+    _us, peer = _window_closed()
     peer.receives(ACK, seq=1 + MSS, length=1, after=0.2)
     peer.sends(ACK, ack=2 + MSS, window=65535)
     peer.receives(ACK, seq=2 + MSS, length=MSS)
@@ -412,7 +412,7 @@ def test_push_at_the_end_of_what_there_is() -> None:
 
 def test_one_segment_is_acknowledged_after_40_ms() -> None:
     """RFC 9293 §3.8.6.3 (SHLD-18, MUST-40)."""
-    us, peer = established()
+    _us, peer = established()
     peer.sends(ACK, data=bytes(MSS))
     peer.receives(ACK, ack=1 + MSS, after=0.04)
     peer.hears_nothing(during=1)
@@ -420,7 +420,7 @@ def test_one_segment_is_acknowledged_after_40_ms() -> None:
 
 def test_the_second_full_segment_is_acknowledged_at_once() -> None:
     """RFC 9293 §3.8.6.3 (SHLD-19)."""
-    us, peer = established()
+    _us, peer = established()
     peer.sends(ACK, data=bytes(MSS))
     peer.hears_nothing()
     peer.sends(ACK, data=bytes(MSS))
@@ -430,7 +430,7 @@ def test_the_second_full_segment_is_acknowledged_at_once() -> None:
 
 def test_a_peer_with_small_segments() -> None:
     """RFC 9293 §3.8.6.3 (SHLD-19): small segments are not full-sized ones: many of them share an acknowledgment."""
-    us, peer = established()
+    _us, peer = established()
     for _ in range(5):
         peer.sends(ACK, data=bytes(100))
     peer.hears_nothing(during=0.039)
@@ -498,7 +498,7 @@ def test_old_data_again_is_acknowledged_at_once() -> None:
 
 def test_pure_acknowledgments_are_not_acknowledged() -> None:
     """RFC 9293 §3.5: "if it did, we would wind up ACKing ACKs!"."""
-    us, peer = established()
+    _us, peer = established()
     for _ in range(5):
         peer.sends(ACK)
     peer.hears_nothing(during=10)
