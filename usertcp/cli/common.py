@@ -11,12 +11,13 @@ from typing import Any, Final
 import click
 
 import usertcp
-from usertcp import PacketDevice, Stack
+from usertcp import HostConfig, PacketDevice, Settings, Stack
 from usertcp.cli.impair import KEYS, ImpairError, Path
 from usertcp.cli.impair import parse as parse_impair
 from usertcp.runtime.impaired import ImpairedDevice
 from usertcp.runtime.interface import parse_address
 from usertcp.runtime.stack import DEFAULT_ADDRESSES, DEFAULT_GRACE, DEFAULT_MTU, DEFAULT_TUN
+from usertcp.tcp.congestion.registry import NAMES as CONTROLLERS
 from usertcp.tcp.events import Sink
 
 #: RFC 791 §3.1: what every IPv4 host must accept; less is of no use. RFC 8200 §5: IPv6's least.
@@ -37,6 +38,7 @@ class StackOptions:
     json: bool = False
     absolute: bool = False
     impair: Path | None = None
+    congestion: str = CONTROLLERS[0]
 
     def __post_init__(self) -> None:
         if self.mtu < _MIN_MTU_IPV6 and any(":" in address for address in self.addresses):
@@ -105,9 +107,16 @@ _OPTIONS: Final = (
         metavar="[in:|out:]KEY=VALUE,...",
         help=f"Make the path bad, in one direction (seen from us) or both: {KEYS}.  Repeatable.",
     ),
+    click.option(
+        "--congestion",
+        type=click.Choice(CONTROLLERS),
+        default=CONTROLLERS[0],
+        show_default=True,
+        help="Who decides how much may be in the network.",
+    ),
     click.option("--absolute", is_flag=True, help="Sequence numbers in the ladder as they are on the wire."),
 )
-_NAMES: Final = ("addresses", "tun", "mtu", "offload", "trace", "json", "absolute", "impair")
+_NAMES: Final = ("addresses", "tun", "mtu", "offload", "trace", "json", "absolute", "impair", "congestion")
 
 
 def stack_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -137,6 +146,7 @@ async def open_stack(
         trace=trace,
         grace=grace,
         wrap=_bad_path(options.impair),
+        config=HostConfig(settings=Settings(congestion_control=options.congestion)),
     ) as stack:
         for warning in stack.warnings:
             say(f"usertcp: {warning}")

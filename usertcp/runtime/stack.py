@@ -18,6 +18,7 @@ from usertcp.runtime.stream import TcpStream
 from usertcp.runtime.tun import Tun
 from usertcp.stack.host import Host, HostConfig
 from usertcp.tcp.events import Sink
+from usertcp.tcp.settings import Settings
 
 DEFAULT_ADDRESSES: Final = ("192.0.2.2/24", "fd00:9293::2/64")
 DEFAULT_TUN: Final = "usertcp0"
@@ -46,7 +47,12 @@ class Stack:
         return tuple(str(ip_address(address)) for address in self.host.addresses)
 
     async def open_listener(
-        self, port: int, *, address: str | None = None, backlog: int = DEFAULT_BACKLOG
+        self,
+        port: int,
+        *,
+        address: str | None = None,
+        backlog: int = DEFAULT_BACKLOG,
+        settings: Settings | None = None,
     ) -> TcpListener:
         """Listen on ``port`` (1..65535) of ``address``, or of all the host's addresses.
 
@@ -58,12 +64,14 @@ class Stack:
             raise ValueError(f"port {port} is not in 1..65535")
         await trio.lowlevel.checkpoint()
         raw = None if address is None else ip_address(address).packed
-        listener = TcpListener(self.host.listen(port, address=raw, backlog=backlog), self._driver)
+        listener = TcpListener(self.host.listen(port, address=raw, backlog=backlog, settings=settings), self._driver)
         self._listeners.append(listener)
         return listener
 
-    async def open_stream(self, host: str, port: int) -> TcpStream:
+    async def open_stream(self, host: str, port: int, *, settings: Settings | None = None) -> TcpStream:
         """Connect to a numeric address; returns when the handshake is done.
+
+        ``settings`` are this connection's, where they differ from the host's.
 
         Raises :class:`~usertcp.tcp.errors.ConnectionRefused` and the like, and
         :class:`~usertcp.stack.errors.NotOurAddress` where this host has no address of that family.
@@ -73,7 +81,7 @@ class Stack:
         remote = ip_address(host).packed
         await trio.lowlevel.checkpoint()
         now = trio.current_time()
-        stream = TcpStream(self.host.connect(remote, port, now), self._driver)
+        stream = TcpStream(self.host.connect(remote, port, now, settings=settings), self._driver)
         self._driver.settle(now)
         await stream.wait_established()
         return stream

@@ -225,7 +225,8 @@ class Host:
         if listener.full or len(self.connections) >= self.config.max_connections:
             self.count("backlog-full")
             return
-        child = self._new_connection(key, dst, segment.dst_port, src, segment.src_port, now, "passive", listener.settings)
+        port, peer_port = segment.dst_port, segment.src_port
+        child = self._new_connection(key, dst, port, src, peer_port, now, "passive", listener.settings)
         child.listener = listener
         listener.half_open.add(child)
         child.open_passive(now)

@@ -148,8 +148,11 @@ def _sample(
     sample.prior_delivered = newest.delivered
     sample.rate_app_limited = newest.app_limited
     elapsed = max(now - newest.delivered_at, newest.sent_at - newest.window_sent_at)
-    sample.rate = (tcb.delivered - newest.delivered) / elapsed if elapsed > 0 else None
-    sample.marked = 0
+    # A shorter time than any round trip is one in which acknowledgments were bunched.
+    measurable = elapsed > 0 and elapsed >= tcb.rtt.min_rtt
+    sample.rate = (tcb.delivered - newest.delivered) / elapsed if measurable else None
+    sample.lost = tcb.rtx.ever_lost - tcb.loss_reported
+    tcb.loss_reported = tcb.rtx.ever_lost
     return sample
 
 

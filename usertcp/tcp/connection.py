@@ -131,6 +131,7 @@ class Connection:
         "local_port",
         "loss_due",
         "loss_is_reordering",
+        "loss_reported",
         "max_snd_wnd",
         "nodelay",
         "number",
@@ -307,7 +308,12 @@ class Connection:
         # Retransmission and recovery
         self.rtt = RttEstimator(settings.initial_rto, settings.min_rto, settings.max_rto)
         self.congestion: CongestionControl = make_controller(
-            settings.congestion_control, settings.initial_window, settings.ack_counting_limit
+            settings.congestion_control,
+            settings.initial_window,
+            settings.ack_counting_limit,
+            paced=settings.paced,
+            validate=settings.validate_window,
+            abe=settings.abe,
         )
         self.retransmit_due = inf
         #: The retransmission timer is really a zero-window probe's.
@@ -321,6 +327,8 @@ class Connection:
         #: The timer of RACK (``loss_is_reordering``) or else of the tail loss probe.
         self.loss_due = inf
         self.loss_is_reordering = False
+        #: How much of ``rtx.ever_lost`` the congestion controller knows of.
+        self.loss_reported = 0
         # Delivery rate: all that ever arrived, when last, and until where the application was the limit
         self.delivered = 0
         self.delivered_at = 0.0

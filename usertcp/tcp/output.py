@@ -51,7 +51,7 @@ def _resend_lost(tcb: Connection, now: float) -> None:
     Without SACK, fast recovery sends what it marked at once (RFC 6582 §3.2 steps 2 and 3); with SACK,
     PRR has made room for it in cwnd (RFC 9937).
     """
-    burst = tcb.gso_payload or tcb.snd_mss
+    burst = _burst(tcb)
     recovery = tcb.recovery
     while True:
         in_flight = tcb.in_flight
@@ -117,7 +117,8 @@ def _send_new(tcb: Connection, now: float) -> None:
     if tcb.fin_seq is not None or (tcb.snd_nxt == tcb.send_buffer.end and not tcb.close_queued):
         return
     _restart_after_idle(tcb, now)
-    burst = tcb.gso_payload or tcb.snd_mss
+    burst = _burst(tcb)
+    tcb.limited = False
     while tcb.fin_seq is None:
         unsent = tcb.send_buffer.end - tcb.snd_nxt
         window = tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt
@@ -184,6 +185,21 @@ def _send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> None:
         tcb.limited = True
     _send_record(tcb, record, now)
     arm_retransmission(tcb, now)
+
+
+def _burst(tcb: Connection) -> int:
+    """The largest super-segment: what the window's rate carries in a millisecond, as far as the device goes.
+
+    On a slow path one of 64 KB would be a burst for its queue and a distortion of the round trip.
+    """
+    most = tcb.gso_payload
+    if not most:
+        return tcb.snd_mss
+    srtt = tcb.rtt.srtt
+    if srtt is None or srtt <= _PACING_QUANTUM:
+        return most
+    mss = tcb.snd_mss
+    return min(most, max(2, int(2 * tcb.congestion.cwnd / srtt * _PACING_QUANTUM) // mss) * mss)
 
 
 def _paced(tcb: Connection, now: float) -> int:

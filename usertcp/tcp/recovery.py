@@ -199,7 +199,7 @@ def _leave(tcb: Connection, now: float) -> None:
     tcb.rack.recovery_ends()
     if tcb.sack_ok and not tcb.congestion.governs_recovery:
         tcb.congestion.cwnd = tcb.congestion.ssthresh
-    tcb.congestion.on_recovered(tcb.in_flight, now)
+    tcb.congestion.on_recovered(tcb.in_flight, now, recovery.undo_length)
     tell(tcb, "recovery is over", now)
 
 
@@ -232,7 +232,7 @@ def _reduce_proportionally(tcb: Connection, delivered: int, *, safe: bool) -> No
 def on_timeout(tcb: Connection, now: float) -> None:
     """The retransmission timer fired for data (RFC 5681 §3.1, RFC 8985 §6.3, RFC 5682 §3)."""
     recovery = tcb.recovery
-    again = recovery.state is CaState.LOSS and tcb.snd_una < recovery.recover
+    again = recovery.active and tcb.snd_una < recovery.recover  # one reduction for each window
     flight = tcb.snd_nxt - tcb.snd_una
     if not again:
         fresh = recovery.state is not CaState.RECOVERY
