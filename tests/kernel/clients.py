@@ -65,9 +65,15 @@ async def curl(*arguments: str) -> str:
 
 
 async def dial(port: int, family: int = 4) -> trio.SocketStream:
-    """A kernel socket connected to our stack."""
+    """A kernel socket connected to our stack.  Raises OSError."""
+    sock = trio.socket.socket(trio.socket.AF_INET if family == 4 else trio.socket.AF_INET6)
     with trio.fail_after(PATIENCE):
-        return await trio.open_tcp_stream(OURS[family], port)
+        try:
+            await sock.connect((OURS[family], port))
+        except BaseException:
+            sock.close()
+            raise
+    return trio.SocketStream(sock)
 
 
 async def read_all(stream: trio.abc.ReceiveStream) -> bytes:
