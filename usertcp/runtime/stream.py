@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from operator import index
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -120,7 +121,7 @@ class TcpStream(trio.abc.HalfCloseableStream):
         """At least one byte, at most ``max_bytes``; empty at the end of the stream."""
         if max_bytes is None:
             max_bytes = DEFAULT_RECEIVE
-        elif max_bytes < 1:
+        elif index(max_bytes) < 1:
             raise ValueError("max_bytes must be >= 1")
         with self._receiving:
             await trio.lowlevel.checkpoint_if_cancelled()
