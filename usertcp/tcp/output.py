@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 #: What leaves together when pacing, in seconds of its rate.
 _PACING_QUANTUM: Final = 0.001
+#: How late a timer may be without a loss of rate, in seconds: what was missed leaves in a burst.
+_PACING_CREDIT: Final = 0.005
 _UNPACED: Final = 1 << 40
 
 
@@ -220,7 +222,7 @@ def _paced(tcb: Connection, now: float) -> int:
 def _note_pace(tcb: Connection, length: int, now: float) -> None:
     rate = tcb.congestion.pacing_rate
     if rate is not None:
-        tcb.pace_at = max(tcb.pace_at, now - _PACING_QUANTUM) + length / rate
+        tcb.pace_at = max(tcb.pace_at, now - _PACING_CREDIT) + length / rate
 
 
 def _stamp(tcb: Connection, record: Record, now: float) -> None:
