@@ -11,8 +11,8 @@ from usertcp.wire.tcp import ACK, SYN
 WITH_TIMESTAMPS = Settings(window_scaling=False, congestion_control="reno")
 
 
-def _established_with_timestamps(mss: int, **how: int) -> tuple[Us, Peer]:
-    us, peer = meet(WITH_TIMESTAMPS, **how)
+def _established_with_timestamps(mss: int, family: int = 4) -> tuple[Us, Peer]:
+    us, peer = meet(WITH_TIMESTAMPS, family=family)
     us.listens()
     peer.sends(SYN, seq=0, mss=mss, ts=(1, 0))
     peer.receives(SYN | ACK)
