@@ -395,7 +395,7 @@ class Host:
         if waiting.ts_offset is not None:
             ts_val = (int(now * 1000) + waiting.ts_offset) & MASK
         if self.trace is not None:
-            number, window = waiting.number, waiting.window
+            number, window = waiting.number, waiting.window << waiting.rcv_wscale
             self.trace(
                 (Kind.SEGMENT_OUT, now, number, seq, ack, ACK, window, 0, ts_val, waiting.ts_recent, NO_OPTIONS, 1)
             )
@@ -405,8 +405,9 @@ class Host:
         )
 
     def forget(self, waiting: TimeWait) -> None:
-        """A TIME-WAIT has ended."""
+        """A TIME-WAIT has ended; the queue may keep its numbers for a while, but not the connection block."""
         del self.time_waits[waiting.key]
+        waiting.connection = None
 
     def let_go(self, connection: Connection) -> None:
         """The application has no use any more for a connection in TIME-WAIT."""
@@ -424,7 +425,7 @@ class Host:
                 segment.seq,
                 segment.ack,
                 segment.flags,
-                segment.window,
+                segment.window if segment.flags & SYN else segment.window << waiting.snd_wscale,
                 len(segment.payload),
                 segment.ts_val,
                 segment.ts_ecr,
