@@ -17,6 +17,8 @@ import usertcp
 from usertcp import HostConfig, Settings
 from usertcp.services.registry import handler, parse_binding
 from usertcp.tcp.connection import Connection
+from usertcp.tcp.events import Transitioned, read
+from usertcp.tcp.states import State
 
 if TYPE_CHECKING:
     from usertcp import Stack, TcpStream
@@ -86,6 +88,15 @@ async def until(condition: Callable[[], object]) -> None:
     with trio.fail_after(PATIENCE):
         while not condition():  # noqa: ASYNC110 - nobody sets an event for it
             await trio.sleep(0.005)
+
+
+class States(list[State]):
+    """A trace that keeps the states that were entered, in their order, those of all connections."""
+
+    def __call__(self, event: tuple[Any, ...]) -> None:
+        typed = read(event)
+        if isinstance(typed, Transitioned) and typed.next_state is not typed.state:
+            self.append(typed.next_state)
 
 
 def living_connections() -> int:

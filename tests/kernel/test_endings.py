@@ -16,6 +16,7 @@ import trio
 
 from tests.kernel.clients import (
     PATIENCE,
+    States,
     curl,
     dial,
     handling,
@@ -58,7 +59,7 @@ async def test_a_client_that_has_shut_down_its_side_gets_its_answer(family: int)
 @families
 async def test_having_sent_our_fin_we_still_receive(family: int) -> None:
     received = b""
-    states = []
+    states = States()
 
     async def handle(stream: TcpStream) -> None:
         nonlocal received
@@ -66,18 +67,17 @@ async def test_having_sent_our_fin_we_still_receive(family: int) -> None:
             await stream.send_all(b"that is all")
             await stream.send_eof()
             received = await read_all(stream)
-            states.append(stream.connection.state)
             with pytest.raises(trio.ClosedResourceError):
                 await stream.send_all(b"more")
 
-    async with handling(7, handle) as stack, await dial(7, family) as client:
+    async with handling(7, handle, trace=states) as stack, await dial(7, family) as client:
         assert await read_all(client) == b"that is all"
-        await until(lambda: [each.state for each in stack.host.connections.values()] == [State.FIN_WAIT_2])
+        await until(lambda: states[-1] is State.FIN_WAIT_2)
         await client.send_all(DATA)
         await client.send_eof()
-        await until(lambda: stack.host.time_waits)
+        await until(lambda: not stack.host.connections)
         assert received == DATA
-        assert states == [State.TIME_WAIT]
+    assert states[3:6] == [State.FIN_WAIT_1, State.FIN_WAIT_2, State.TIME_WAIT]
 
 
 # -- Clients that die --------------------------------------------------------------------------------
