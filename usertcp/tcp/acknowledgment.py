@@ -148,8 +148,9 @@ def _sample(
     sample.prior_delivered = newest.delivered
     sample.rate_app_limited = newest.app_limited
     elapsed = max(now - newest.delivered_at, newest.sent_at - newest.window_sent_at)
-    # A shorter time than any round trip is one in which acknowledgments were bunched.
-    measurable = elapsed > 0 and elapsed >= tcb.rtt.min_rtt
+    # A shorter time than any round trip is one in which acknowledgments were bunched; and a SYN's one
+    # sequence number says nothing about a rate.
+    measurable = elapsed > 0 and elapsed >= tcb.rtt.min_rtt and not newest.syn
     sample.rate = (tcb.delivered - newest.delivered) / elapsed if measurable else None
     sample.lost = tcb.rtx.ever_lost - tcb.loss_reported
     tcb.loss_reported = tcb.rtx.ever_lost
