@@ -123,9 +123,11 @@ def _note_delivery(tcb: Connection, segment: Segment, delivery: Delivery, now: f
     if tcb.app_limited and tcb.delivered > tcb.app_limited:
         tcb.app_limited = 0
     if tcb.sack_ok:
-        repairing = tcb.recovery.repairing_ts
-        echo_older = repairing is not None and bool(((segment.ts_ecr or 0) - repairing) & 0x80000000)
-        tcb.rack.update(delivery, tcb.rtt.min_rtt, now, echo_older=tcb.timestamps and echo_older)
+        echo_older = False
+        if tcb.timestamps and newest.times_sent > 1 and newest.end <= tcb.snd_una:
+            sent = opening.timestamp(tcb, newest.sent_at)
+            echo_older = bool(((segment.ts_ecr or 0) - sent) & 0x80000000)
+        tcb.rack.update(delivery, tcb.rtt.min_rtt, now, echo_older=echo_older)
 
 
 def _sample(

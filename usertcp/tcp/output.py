@@ -76,7 +76,7 @@ def resend(tcb: Connection, record: Record, now: float, rule: str) -> None:
         length = record.end - record.seq
         tcb.retransmissions += 1
         tcb.outlet.count("retransmissions")
-        note_retransmission(tcb, length, opening.timestamp(tcb, now) if tcb.timestamps else None)
+        note_retransmission(tcb, record.seq, length, opening.timestamp(tcb, now) if tcb.timestamps else None)
         trace = tcb.outlet.trace
         if trace is not None:
             trace((Kind.RETRANSMIT, now, tcb.number, record.seq & MASK, length, rule, record.times_sent))

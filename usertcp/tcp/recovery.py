@@ -284,14 +284,18 @@ def _watch_for_originals(tcb: Connection, delivery: Delivery, advanced: bool) ->
 # -- Taking it back ----------------------------------------------------------------------------------
 
 
-def note_retransmission(tcb: Connection, length: int, ts_val: int | None) -> None:
-    """``length`` were sent again, with our timestamp ``ts_val``."""
+def note_retransmission(tcb: Connection, seq: int, length: int, ts_val: int | None) -> None:
+    """``length`` from ``seq`` are sent again, with our timestamp ``ts_val``.
+
+    Only a retransmission of the first segment outstanding can be told from its original by timestamps:
+    what acknowledges a later one may echo a retransmission of the recovery before.
+    """
     recovery = tcb.recovery
     if recovery.undo_una is None:
         return
-    recovery.undo_length += length
-    if recovery.repairing_ts is None:
+    if not recovery.undo_length and seq == tcb.snd_una:
         recovery.repairing_ts = ts_val
+    recovery.undo_length += length
 
 
 def _mistaken(tcb: Connection, segment: Segment, delivery: Delivery, *, advanced: bool, dsack: int) -> bool:
