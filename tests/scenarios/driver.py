@@ -254,7 +254,8 @@ class Peer:
             self.window if window is None else window,
             urgent,
             data,
-            *(ts or (None, None)),
+            ts[0] if ts else None,
+            ts[1] if ts else None,
             Options(mss=mss, window_scale=wscale) if flags & SYN else NO_OPTIONS,
         )
         ours, theirs = OURS[self.family], THEIRS[self.family]

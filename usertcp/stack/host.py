@@ -145,16 +145,19 @@ class Host:
                 self.timers.watch(connection)
             touched = self._touched
 
-    def listen(self, port: int, *, address: bytes | None = None, backlog: int = 128) -> Listener:
+    def listen(
+        self, port: int, *, address: bytes | None = None, backlog: int = 128, settings: Settings | None = None
+    ) -> Listener:
         """Answer SYNs for ``port`` (1..65535) on ``address``, or on all of the host's.
 
+        ``settings`` are those of its connections, where they differ from the host's.
         Raises AddressInUse, NotOurAddress.
         """
         if address is not None and address not in self.address_set:
             raise NotOurAddress("that address is not one of this host's")
         if (port, address) in self.listeners:
             raise AddressInUse(f"port {port} has a listener already")
-        listener = Listener(self, port, address, backlog)
+        listener = Listener(self, port, address, backlog, settings)
         self.listeners[port, address] = listener
         return listener
 
@@ -224,7 +227,8 @@ class Host:
         if listener.full or len(self.connections) >= self.config.max_connections:
             self.count("backlog-full")
             return
-        child = self._new_connection(key, dst, segment.dst_port, src, segment.src_port, now, "passive", None)
+        port, peer_port = segment.dst_port, segment.src_port
+        child = self._new_connection(key, dst, port, src, peer_port, now, "passive", listener.settings)
         child.listener = listener
         listener.half_open.add(child)
         child.open_passive(now)
@@ -347,6 +351,7 @@ class Host:
         if self.connections.get(connection.key) is connection:
             del self.connections[connection.key]
             self.orphans -= connection.is_orphan
+        self.timers.forget(connection)
         waiting = self.time_waits.get(connection.key)
         if waiting is not None and waiting.connection is connection:
             self.forget(waiting)
@@ -366,6 +371,7 @@ class Host:
             return
         del self.connections[connection.key]
         self.orphans -= connection.is_orphan
+        self.timers.forget(connection)
         waiting = TimeWait(connection, connection.last_window)
         self.time_waits[waiting.key] = waiting
         self._time_wait_queue.append(waiting)
@@ -396,7 +402,7 @@ class Host:
         if waiting.ts_offset is not None:
             ts_val = (int(now * 1000) + waiting.ts_offset) & MASK
         if self.trace is not None:
-            number, window = waiting.number, waiting.window
+            number, window = waiting.number, waiting.window << waiting.rcv_wscale
             self.trace(
                 (Kind.SEGMENT_OUT, now, number, seq, ack, ACK, window, 0, ts_val, waiting.ts_recent, NO_OPTIONS, 1)
             )
@@ -406,8 +412,9 @@ class Host:
         )
 
     def forget(self, waiting: TimeWait) -> None:
-        """A TIME-WAIT has ended."""
+        """A TIME-WAIT has ended; the queue may keep its numbers for a while, but not the connection block."""
         del self.time_waits[waiting.key]
+        waiting.connection = None
 
     def let_go(self, connection: Connection) -> None:
         """The application has no use any more for a connection in TIME-WAIT."""
@@ -425,7 +432,7 @@ class Host:
                 segment.seq,
                 segment.ack,
                 segment.flags,
-                segment.window,
+                segment.window if segment.flags & SYN else segment.window << waiting.snd_wscale,
                 len(segment.payload),
                 segment.ts_val,
                 segment.ts_ecr,

@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from usertcp.tcp.connection import Connection
+from usertcp.tcp.settings import Settings
 
 if TYPE_CHECKING:
     from usertcp.stack.host import Host
@@ -18,9 +19,12 @@ class Listener:
     counted, so that the peer tries again (RFC 9293 §3.10.7.2 leaves it open).
     """
 
-    __slots__ = ("address", "backlog", "half_open", "host", "open", "pending", "port", "ready", "user")
+    __slots__ = ("address", "backlog", "half_open", "host", "open", "pending", "port", "ready", "settings", "user")
 
-    def __init__(self, host: Host, port: int, address: bytes | None, backlog: int) -> None:
+    def __init__(
+        self, host: Host, port: int, address: bytes | None, backlog: int, settings: Settings | None = None
+    ) -> None:
+        self.settings = settings
         self.host = host
         self.port = port
         self.address = address

@@ -57,7 +57,8 @@ def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: floa
         tcb.snd_una = ack
         tcb.send_buffer.acknowledge(min(ack, tcb.send_buffer.end))
     else:
-        duplicate = _is_duplicate(segment, window == tcb.snd_wnd)
+        # The answers to probes of a closed window look like duplicates, and mean no loss.
+        duplicate = _is_duplicate(segment, 0 < window == tcb.snd_wnd)
     blocks = segment.options.sack
     if blocks and tcb.sack_ok:
         dsack = sack.take_blocks(tcb, blocks, ack, una, delivery)
@@ -130,9 +131,11 @@ def _note_delivery(tcb: Connection, segment: Segment, delivery: Delivery, now: f
     if tcb.app_limited and tcb.delivered > tcb.app_limited:
         tcb.app_limited = 0
     if tcb.sack_ok:
-        repairing = tcb.recovery.repairing_ts
-        echo_older = repairing is not None and bool(((segment.ts_ecr or 0) - repairing) & 0x80000000)
-        tcb.rack.update(delivery, tcb.rtt.min_rtt, now, echo_older=tcb.timestamps and echo_older)
+        echo_older = False
+        if tcb.timestamps and newest.times_sent > 1 and newest.end <= tcb.snd_una:
+            sent = opening.timestamp(tcb, newest.sent_at)
+            echo_older = bool(((segment.ts_ecr or 0) - sent) & 0x80000000)
+        tcb.rack.update(delivery, tcb.rtt.min_rtt, now, echo_older=echo_older)
 
 
 def _sample(
@@ -155,7 +158,12 @@ def _sample(
     sample.prior_delivered = newest.delivered
     sample.rate_app_limited = newest.app_limited
     elapsed = max(now - newest.delivered_at, newest.sent_at - newest.window_sent_at)
-    sample.rate = (tcb.delivered - newest.delivered) / elapsed if elapsed > 0 else None
+    # A shorter time than any round trip is one in which acknowledgments were bunched; and a SYN's one
+    # sequence number says nothing about a rate.
+    measurable = elapsed > 0 and elapsed >= tcb.rtt.min_rtt and not newest.syn
+    sample.rate = (tcb.delivered - newest.delivered) / elapsed if measurable else None
+    sample.lost = tcb.rtx.ever_lost - tcb.loss_reported
+    tcb.loss_reported = tcb.rtx.ever_lost
     return sample
 
 

@@ -185,15 +185,23 @@ def _our_simultaneous_syn_ack(tcb: Connection, segment: Segment, seq: int) -> in
 
 
 def _check_sequence(tcb: Connection, segment: Segment, seq: int, now: float) -> bool:
-    """First, check the sequence number (table 6), and the timestamp before it (RFC 7323 §5.3)."""
+    """First, check the sequence number, and the timestamp around it (RFC 7323 §5.3)."""
     flags = segment.flags
-    if tcb.timestamps and segment.ts_val is not None and not flags & RST:
-        if (segment.ts_val - tcb.ts_recent) & 0x80000000 and not flags & SYN:
-            drop(tcb, segment, "paws", "5.3 of RFC 7323", now)
-            tcb.need_ack()
-            return False
-        if seq <= tcb.last_ack_sent:
-            tcb.ts_recent = segment.ts_val
+    ts_val = segment.ts_val if tcb.timestamps and not flags & (RST | SYN) else None
+    if ts_val is not None and (ts_val - tcb.ts_recent) & 0x80000000:  # R1
+        drop(tcb, segment, "paws", "5.3 of RFC 7323", now)
+        tcb.need_ack()
+        return False
+    if not _in_window(tcb, segment, seq, now):  # R2
+        return False
+    if ts_val is not None and seq <= tcb.last_ack_sent:  # R3
+        tcb.ts_recent = ts_val
+    return True
+
+
+def _in_window(tcb: Connection, segment: Segment, seq: int, now: float) -> bool:
+    """Table 6."""
+    flags = segment.flags
     # A RST's text is a comment, not data (§3.5.3, SHLD-2): only where it stands counts.
     length = 0 if flags & RST else sequence_length(segment)
     end = seq + length
@@ -328,10 +336,10 @@ def _check_urgent(tcb: Connection, segment: Segment, seq: int) -> None:
     if tcb.state not in RECEIVING:
         return
     pointer = seq + segment.urgent
+    told_before = tcb.urgent_remaining
     if tcb.rcv_up is None or pointer > tcb.rcv_up:
         tcb.rcv_up = pointer
-    if not tcb.urgent_pending and tcb.rcv_up > tcb.rcv_nxt - tcb.receive_buffer.ready.length:
-        tcb.urgent_pending = True
+    if tcb.urgent_remaining and not told_before:
         tcb.notify(READABLE)
 
 

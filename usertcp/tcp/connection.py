@@ -138,6 +138,7 @@ class Connection:
         "local_port",
         "loss_due",
         "loss_is_reordering",
+        "loss_reported",
         "max_snd_wnd",
         "nodelay",
         "number",
@@ -197,7 +198,6 @@ class Connection:
         "ts_offset",
         "ts_recent",
         "unacked_bytes",
-        "urgent_pending",
         "user",
         "user_timeout",
         "window_sent_at",
@@ -278,7 +278,6 @@ class Connection:
         self.rcv_adv = 0
         self.rcv_wscale = 0
         self.rcv_up: int | None = None
-        self.urgent_pending = False
         #: The sequence number of the peer's FIN, once it is known.
         self.rcv_fin: int | None = None
         self.last_ack_sent = 0
@@ -325,7 +324,12 @@ class Connection:
         # Retransmission and recovery
         self.rtt = RttEstimator(settings.initial_rto, settings.min_rto, settings.max_rto)
         self.congestion: CongestionControl = make_controller(
-            settings.congestion_control, settings.initial_window, settings.ack_counting_limit
+            settings.congestion_control,
+            settings.initial_window,
+            settings.ack_counting_limit,
+            paced=settings.paced,
+            validate=settings.validate_window,
+            abe=settings.abe,
         )
         self.retransmit_due = inf
         #: The retransmission timer is really a zero-window probe's.
@@ -339,6 +343,8 @@ class Connection:
         #: The timer of RACK (``loss_is_reordering``) or else of the tail loss probe.
         self.loss_due = inf
         self.loss_is_reordering = False
+        #: How much of ``rtx.ever_lost`` the congestion controller knows of.
+        self.loss_reported = 0
         # Delivery rate: all that ever arrived, when last, and until where the application was the limit
         self.delivered = 0
         self.delivered_at = 0.0
@@ -464,6 +470,13 @@ class Connection:
         return not self.receive_buffer.ready.length and (
             self.state in RECEIVE_CLOSED or (self.rcv_fin is not None and self.rcv_nxt > self.rcv_fin)
         )
+
+    @property
+    def urgent_remaining(self) -> int:
+        """How many bytes are still to be read, or to come, until the end of urgent data (MUST-33); 0: none is."""
+        if self.rcv_up is None:
+            return 0
+        return max(0, self.rcv_up - (self.rcv_nxt - self.receive_buffer.ready.length))
 
     @property
     def send_room(self) -> int:

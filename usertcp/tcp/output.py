@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: What leaves together when pacing, in seconds of its rate.
 _PACING_QUANTUM: Final = 0.001
+#: How late a timer may be without a loss of rate, in seconds: what was missed leaves in a burst.
+_PACING_CREDIT: Final = 0.005
 _UNPACED: Final = 1 << 40
 
 
@@ -52,7 +54,7 @@ def _resend_lost(tcb: Connection, now: float) -> None:
     Without SACK, fast recovery sends what it marked at once (RFC 6582 §3.2 steps 2 and 3); with SACK,
     PRR has made room for it in cwnd (RFC 9937).
     """
-    burst = tcb.gso_payload or tcb.snd_mss
+    burst = _burst(tcb)
     recovery = tcb.recovery
     while True:
         in_flight = tcb.in_flight
@@ -75,7 +77,7 @@ def resend(tcb: Connection, record: Record, now: float, rule: str) -> None:
         length = record.end - record.seq
         tcb.retransmissions += 1
         tcb.outlet.count("retransmissions")
-        note_retransmission(tcb, length, opening.timestamp(tcb, now) if tcb.timestamps else None)
+        note_retransmission(tcb, record.seq, length, opening.timestamp(tcb, now) if tcb.timestamps else None)
         trace = tcb.outlet.trace
         if trace is not None:
             trace((Kind.RETRANSMIT, now, tcb.number, record.seq & MASK, length, rule, record.times_sent))
@@ -127,7 +129,8 @@ def _send_new(tcb: Connection, now: float) -> None:
     _restart_after_idle(tcb, now)
     if now >= tcb.path.search_at and path_mtu.search(tcb, now):
         return
-    burst = tcb.gso_payload or tcb.snd_mss
+    burst = _burst(tcb)
+    tcb.limited = False
     while tcb.fin_seq is None:
         unsent = tcb.send_buffer.end - tcb.snd_nxt
         window = tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt
@@ -197,6 +200,21 @@ def send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> Record
     return record
 
 
+def _burst(tcb: Connection) -> int:
+    """The largest super-segment: what the window's rate carries in a millisecond, as far as the device goes.
+
+    On a slow path one of 64 KB would be a burst for its queue and a distortion of the round trip.
+    """
+    most = tcb.gso_payload
+    if not most:
+        return tcb.snd_mss
+    srtt = tcb.rtt.srtt
+    if srtt is None or srtt <= _PACING_QUANTUM:
+        return most
+    mss = tcb.snd_mss
+    return min(most, max(2, int(2 * tcb.congestion.cwnd / srtt * _PACING_QUANTUM) // mss) * mss)
+
+
 def _paced(tcb: Connection, now: float) -> int:
     """How much pacing lets out now, in bytes: 0 sets the timer that goes on.
 
@@ -215,7 +233,7 @@ def _paced(tcb: Connection, now: float) -> int:
 def _note_pace(tcb: Connection, length: int, now: float) -> None:
     rate = tcb.congestion.pacing_rate
     if rate is not None:
-        tcb.pace_at = max(tcb.pace_at, now - _PACING_QUANTUM) + length / rate
+        tcb.pace_at = max(tcb.pace_at, now - _PACING_CREDIT) + length / rate
 
 
 def _stamp(tcb: Connection, record: Record, now: float) -> None:

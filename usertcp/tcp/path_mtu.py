@@ -133,9 +133,11 @@ def _become_smaller(tcb: Connection, mtu: int, why: str, now: float) -> None:
     """What is outstanding and too large goes out again at once; that is no congestion (RFC 1191 §6.4)."""
     _change(tcb, mtu, why, now)
     tcb.path.largest_acked = min(tcb.path.largest_acked, mtu)
+    lost_before = tcb.rtx.ever_lost
     for record in tcb.rtx:
         if record.end - record.seq > tcb.snd_mss and not record.syn:
             tcb.rtx.mark_lost(record)
+    tcb.loss_reported += tcb.rtx.ever_lost - lost_before  # the congestion controller need not know
     if tcb.recovery.active:
         tcb.touch()  # recovery sends it again at its own pace
     else:
@@ -290,6 +292,8 @@ def _probe_is_lost(tcb: Connection, now: float) -> None:
     tcb.outlet.count("path-mtu-probes-lost")
     _tell(tcb, f"the probe of {path.probe_size} bytes did not arrive", now)
     tcb.rtx.mark_lost(path.probe)
+    if path.probe.lost:
+        tcb.loss_reported += path.probe.end - path.probe.seq  # the congestion controller need not know
     path.probe = None
     if tcb.recovery.active:
         tcb.touch()

@@ -202,7 +202,7 @@ def _leave(tcb: Connection, now: float) -> None:
     tcb.rack.recovery_ends()
     if tcb.sack_ok and not tcb.congestion.governs_recovery:
         tcb.congestion.cwnd = tcb.congestion.ssthresh
-    tcb.congestion.on_recovered(tcb.in_flight, now)
+    tcb.congestion.on_recovered(tcb.in_flight, now, recovery.undo_length)
     tell(tcb, "recovery is over", now)
 
 
@@ -235,7 +235,7 @@ def _reduce_proportionally(tcb: Connection, delivered: int, *, safe: bool) -> No
 def on_timeout(tcb: Connection, now: float) -> None:
     """The retransmission timer fired for data (RFC 5681 §3.1, RFC 8985 §6.3, RFC 5682 §3)."""
     recovery = tcb.recovery
-    again = recovery.state is CaState.LOSS and tcb.snd_una < recovery.recover
+    again = recovery.active and tcb.snd_una < recovery.recover  # one reduction for each window
     flight = tcb.snd_nxt - tcb.snd_una
     if not again:
         fresh = recovery.state is not CaState.RECOVERY
@@ -288,14 +288,18 @@ def _watch_for_originals(tcb: Connection, delivery: Delivery, advanced: bool) ->
 # -- Taking it back ----------------------------------------------------------------------------------
 
 
-def note_retransmission(tcb: Connection, length: int, ts_val: int | None) -> None:
-    """``length`` were sent again, with our timestamp ``ts_val``."""
+def note_retransmission(tcb: Connection, seq: int, length: int, ts_val: int | None) -> None:
+    """``length`` from ``seq`` are sent again, with our timestamp ``ts_val``.
+
+    Only a retransmission of the first segment outstanding can be told from its original by timestamps:
+    what acknowledges a later one may echo a retransmission of the recovery before.
+    """
     recovery = tcb.recovery
     if recovery.undo_una is None:
         return
-    recovery.undo_length += length
-    if recovery.repairing_ts is None:
+    if not recovery.undo_length and seq == tcb.snd_una:
         recovery.repairing_ts = ts_val
+    recovery.undo_length += length
 
 
 def _mistaken(tcb: Connection, segment: Segment, delivery: Delivery, *, advanced: bool, dsack: int) -> bool:

@@ -64,6 +64,11 @@ class Settings:
     ecn: str = "passive"
     #: The congestion controller: see :mod:`usertcp.tcp.congestion.registry`.
     congestion_control: str = "cubic"
+    #: Pace the loss-based controllers too; validate an unused window by RFC 7661 instead of RFC 5681 §4.1;
+    #: react less to marks than to losses (RFC 8511).
+    paced: bool = False
+    validate_window: bool = False
+    abe: bool = False
     #: Keep-alives (RFC 9293 §3.8.4): off unless asked for (MUST-25); the idle time before the first one
     #: (at least two hours by default, MUST-28), between the next, and how many may stay unanswered.
     keepalive: bool = False

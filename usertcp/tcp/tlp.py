@@ -57,7 +57,8 @@ def on_ack(tcb: Connection, ack: int, now: float, *, duplicate: bool, dsack: int
         recovery.tlp_end = None
         # The probe repaired a loss that nothing else showed: react to it all the same.
         tcb.congestion.on_loss(tcb.snd_nxt - tcb.snd_una, now)
-        tcb.congestion.cwnd = tcb.congestion.ssthresh
+        if not tcb.congestion.governs_recovery:
+            tcb.congestion.cwnd = tcb.congestion.ssthresh
         ecn.window_reduced(tcb)
         trace = tcb.outlet.trace
         if trace is not None:
