@@ -6,10 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from tests.scenarios.driver import PLAIN, Peer, Us, meet
+from tests.scenarios.driver import OURS, PLAIN, START, THEIRS, Peer, Us, meet
+from usertcp.sim.impairment import Conditions, Impairment
+from usertcp.sim.network import Network
+from usertcp.stack.host import Host, HostConfig
 from usertcp.tcp.settings import Settings
-from usertcp.wire import virtio
+from usertcp.wire import ipv4, virtio
 from usertcp.wire.codepoint import CE, ECT_0, NOT_ECT
+from usertcp.wire.malformed import Malformed
 from usertcp.wire.tcp import ACK, CWR, ECE, SYN
 
 ON = replace(PLAIN, ecn="on")
@@ -276,3 +280,68 @@ def test_dctcp_reduces_by_what_was_marked() -> None:
     peer.sends(ACK | ECE, ack=1 + 32 * MSS)
     assert us.tcb.congestion.cwnd == before, "nothing was marked in the window before"
     assert us.counted("ecn-reductions") == 1
+
+
+# -- A path that marks -------------------------------------------------------------------------------
+
+
+class MarkingQueue(Impairment):
+    """A bottleneck of 10 Mbit/s that marks what finds more than ``threshold`` seconds of queue before it."""
+
+    def __init__(self, threshold: float, *, marks: bool = True) -> None:
+        super().__init__(Conditions(delay=0.01, rate=10e6, queue=100))
+        self.threshold = threshold
+        self.marks = marks
+        self.longest = 0.0
+
+    def put(self, packet: bytes, now: float) -> None:
+        waits = max(self._line[-1] - now, 0.0) if self._line else 0.0
+        self.longest = max(self.longest, waits)
+        if waits > self.threshold and packet[1] & 3 == ECT_0 and self.marks:
+            header = ipv4.parse(packet)
+            assert not isinstance(header, Malformed)
+            payload = packet[header.header_length :]
+            packet = ipv4.emit(header._replace(tos=CE), len(payload)) + payload
+        super().put(packet, now)
+
+
+def transfer(queue: MarkingQueue, settings: Settings, size: int) -> tuple[Host, Host]:
+    """``size`` bytes through ``queue``; returns sender and receiver."""
+    config = HostConfig(settings=settings)
+    secret = b"a secret of 16 bytes or more"
+    client = Host([OURS[4]], secret=secret, config=config, offload=True)
+    server = Host([THEIRS[4]], secret=secret, config=config, offload=True)
+    network = Network(now=START)
+    network.link(client, server, queue, Impairment(Conditions(delay=0.01)))
+    listener = server.listen(80)
+    connection = client.connect(THEIRS[4], 80, START)
+    connection.send(bytes(size), START)
+    assert network.run_until(lambda: listener.pending, START + 1)
+    child = listener.accept()
+    assert child is not None
+    arrived = 0
+
+    def read(now: float) -> None:
+        nonlocal arrived
+        server.woken.clear()
+        server.woken_listeners.clear()
+        child.pending = 0
+        arrived += len(child.receive(1 << 20, now))
+
+    network.install(server, read)
+    assert network.run_until(lambda: arrived == size, START + 10)
+    return client, server
+
+
+@pytest.mark.parametrize("controller", ["cubic", "reno", "dctcp"])
+def test_a_queue_that_marks_never_has_to_drop(controller: str) -> None:
+    """What ECN is for (RFC 3168 §1): congestion is answered, and nothing is lost or sent again."""
+    queue = MarkingQueue(0.02)
+    client, server = transfer(queue, Settings(ecn="on", congestion_control=controller), 4_000_000)
+    assert client.stats["ecn-reductions"] >= 2
+    assert server.stats["ecn-marks-received"] >= client.stats["ecn-reductions"]
+    assert queue.counts["queue-full"] == client.stats["retransmissions"] == 0
+    dropping = MarkingQueue(0.02, marks=False)
+    client, _ = transfer(dropping, Settings(ecn="on", congestion_control="reno"), 4_000_000)
+    assert client.stats["retransmissions"] > 0
+    assert queue.longest < dropping.longest

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from usertcp.stack import fragmentation
 from usertcp.stack.counters import Counters
 from usertcp.stack.host import Host
-from usertcp.stack.reassembly import Reassembler
+from usertcp.stack.reassembly import Datagram, Reassembler
 from usertcp.wire import icmp, ipv4, ipv6, virtio
 from usertcp.wire.malformed import Malformed
 
@@ -55,7 +55,7 @@ def test_what_was_cut_is_put_together_again(family: int, data: st.DataObject) ->
     payload = bytes(number & 0xFF for number in range(length))
     made = packets(family, payload, mtu, data.draw(st.integers(0, 2**32 - 1)))
     assert max(map(len, made)) <= mtu
-    assert put_together(made) == (58, payload)
+    assert put_together(made) == Datagram(58, payload)
 
 
 @families
@@ -100,7 +100,7 @@ def test_a_long_ping_gets_its_long_answer(family: int, offload: bool) -> None:
         assert all(packet.startswith(net) for packet in answer)
         answer = [packet[len(net) :] for packet in answer]
         assert max(map(len, answer)) <= host.mtu
-        assert put_together(answer) == (protocol, _echo(family, True, data))
+        assert put_together(answer) == Datagram(protocol, _echo(family, True, data))
     assert host.stats["echo-replies"] == 3
     assert host.stats["fragments-sent"] == 4 + 6
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from usertcp.stack.counters import Counters
 from usertcp.stack.reassembly import OVERHEAD, Datagram, Expired, Reassembler
 from usertcp.wire import ipv4, ipv6
+from usertcp.wire.codepoint import CE, ECT_0
 
 PAIRS = {4: (b"\xc0\0\2\1", b"\xc0\0\2\2"), 6: (bytes(range(16)), bytes(range(16, 32)))}
 DATA = bytes(range(100))
@@ -31,9 +32,10 @@ class Receiver:
         protocol: int = 6,
         now: float = 0.0,
         data: bytes = DATA,
+        ecn: int = 0,
     ) -> Datagram | None:
         view = memoryview(data)[offset:end]
-        return self.reassembler.add(*self.pair, protocol, ident, offset, more, view, now)
+        return self.reassembler.add(*self.pair, protocol, ident, offset, more, view, now, ecn)
 
     def counted(self) -> dict[str, int]:
         return {
@@ -54,6 +56,13 @@ def test_in_order(receiver: Receiver) -> None:
     assert receiver.fragment(80, 100, False) == Datagram(6, DATA)
     assert receiver.counted() == {"datagrams-reassembled": 1}
     assert receiver.reassembler.deadline() == math.inf
+
+
+def test_a_congestion_mark_on_one_fragment_is_a_mark_on_the_datagram(receiver: Receiver) -> None:
+    """RFC 3168 §5.3: "must not lose" it."""
+    assert receiver.fragment(0, 40, ecn=ECT_0) is None
+    assert receiver.fragment(40, 80, ecn=CE) is None
+    assert receiver.fragment(80, 100, False, ecn=ECT_0) == Datagram(6, DATA, CE)
 
 
 def test_backwards(receiver: Receiver) -> None:

@@ -55,7 +55,7 @@ def _ipv4(host: Host, packet: memoryview, now: float, trusted: bool) -> None:
         return
     if not _for_us(host, header.src, header.dst, now):
         return
-    protocol = header.protocol
+    protocol, ecn = header.protocol, header.tos & FIELD
     payload = packet[header.header_length : header.total_length]
     if header.more_fragments or header.fragment_offset:
         whole = host.reassembler.add(
@@ -67,15 +67,17 @@ def _ipv4(host: Host, packet: memoryview, now: float, trusted: bool) -> None:
             header.more_fragments,
             payload,
             now,
+            ecn,
         )
         if whole is None:
             return
         protocol, payload, trusted = whole.protocol, memoryview(whole.payload), False
+        ecn = whole.ecn
         # What an ICMP error quotes: the datagram as it was sent, not the fragment that happened to be last.
         packet = memoryview(
             ipv4.emit(ipv4.Header(header.src, header.dst, protocol, header.ttl), len(payload)) + whole.payload
         )
-    _transport(host, header.src, header.dst, protocol, payload, packet, now, trusted, header.tos & FIELD)
+    _transport(host, header.src, header.dst, protocol, payload, packet, now, trusted, ecn)
 
 
 def _ipv6(host: Host, packet: memoryview, now: float, trusted: bool) -> None:
@@ -86,7 +88,7 @@ def _ipv6(host: Host, packet: memoryview, now: float, trusted: bool) -> None:
     if not _for_us(host, header.src, header.dst, now):
         return
     payload = packet[header.payload_offset : header.payload_offset + header.payload_length]
-    protocol = header.next_header
+    protocol, ecn = header.next_header, header.traffic_class & FIELD
     fragment = header.fragment
     if fragment is not None and (fragment.more or fragment.offset):
         whole = host.reassembler.add(
@@ -98,6 +100,7 @@ def _ipv6(host: Host, packet: memoryview, now: float, trusted: bool) -> None:
             fragment.more,
             payload,
             now,
+            ecn,
         )
         if whole is None:
             return
@@ -109,9 +112,10 @@ def _ipv6(host: Host, packet: memoryview, now: float, trusted: bool) -> None:
             drop(host, "fragment-in-fragment", now)
             return
         protocol, payload, trusted = chain.next_header, memoryview(whole.payload)[chain.offset :], False
+        ecn = whole.ecn
         beginning = ipv6.Header(header.src, header.dst, whole.protocol, header.hop_limit)
         packet = memoryview(ipv6.emit(beginning, len(whole.payload)) + whole.payload)
-    _transport(host, header.src, header.dst, protocol, payload, packet, now, trusted, header.traffic_class & FIELD)
+    _transport(host, header.src, header.dst, protocol, payload, packet, now, trusted, ecn)
 
 
 def _for_us(host: Host, src: bytes, dst: bytes, now: float) -> bool:

@@ -31,11 +31,12 @@ class Datagram(NamedTuple):
     """A whole datagram: what followed the IPv4 header or the IPv6 fragment header.
 
     ``protocol`` is that of the fragment with offset 0; in IPv6 it may be an extension header's
-    (:func:`usertcp.wire.ipv6.walk` goes on from there).
+    (:func:`usertcp.wire.ipv6.walk` goes on from there).  ``ecn`` says CE if one fragment did (RFC 3168 §5.3).
     """
 
     protocol: int
     payload: bytes
+    ecn: int = 0
 
 
 class Expired(NamedTuple):
@@ -53,7 +54,7 @@ class _Partial:
     """A datagram in the making; ``size`` is -1 until the last fragment tells it."""
 
     __slots__ = (
-        "cost", "deadline", "dst", "given_up", "identification", "pieces", "protocol", "received", "size",
+        "cost", "deadline", "dst", "ecn", "given_up", "identification", "pieces", "protocol", "received", "size",
         "src", "starts",
     )  # fmt: skip
 
@@ -69,6 +70,7 @@ class _Partial:
         self.size = -1
         self.cost = OVERHEAD
         self.given_up = False
+        self.ecn = 0
 
     def objection(self, offset: int, end: int, more: bool) -> str | None:
         """Why a piece does not go with those already here, as the counter's name."""
@@ -123,13 +125,15 @@ class Reassembler:
         more: bool,
         payload: Buffer,
         now: float,
+        ecn: int = 0,
     ) -> Datagram | None:
         """Take a fragment; the datagram, if this one completes it.
 
-        ``offset`` is in bytes.  ``protocol`` is IPv4's, or the fragment header's next header.
+        ``offset`` is in bytes.  ``protocol`` is IPv4's, or the fragment header's next header; ``ecn`` is the
+        ECN field of this packet.
         """
         if not offset and not more:
-            return Datagram(protocol, bytes(payload))  # an atomic fragment goes by itself: RFC 6946 §4
+            return Datagram(protocol, bytes(payload), ecn)  # an atomic fragment goes by itself: RFC 6946 §4
         self._count("fragments-received")
         end = offset + len(payload)
         problem = _problem(len(src), offset, end, more)
@@ -142,12 +146,14 @@ class Reassembler:
             partial = self._begin(key, _Partial(src, dst, protocol, identification, now + self._timeout))
         if not self._accept(partial, offset, end, more, bytes(payload)):
             return None
+        partial.ecn = max(partial.ecn, ecn)  # CE is the largest
         if not offset:
             partial.protocol = protocol  # RFC 8200 §4.5: only the first fragment's counts
         if partial.received == partial.size:
             self._remove(key)
             self._count("datagrams-reassembled")
-            return Datagram(partial.protocol, b"".join(map(partial.pieces.__getitem__, partial.starts)))
+            payload = b"".join(map(partial.pieces.__getitem__, partial.starts))
+            return Datagram(partial.protocol, payload, partial.ecn)
         while self._bytes > self._max_bytes:
             self._evict()
         return None
