@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from math import inf
 from struct import Struct
 
+from usertcp.stack import backlog as backlogs
 from usertcp.stack import icmp_handling, ingress, numbers
 from usertcp.stack.counters import Counters
 from usertcp.stack.errors import AddressInUse, NotOurAddress
@@ -52,6 +53,8 @@ class HostConfig:
     reassembly_datagrams: int = 256
     #: Connections of all kinds; a SYN beyond it is dropped.
     max_connections: int = 1 << 20
+    #: Answer SYNs beyond a listener's backlog with cookies (RFC 4987 §3.6); else drop them.
+    syn_cookies: bool = True
 
 
 class Host:
@@ -165,7 +168,7 @@ class Host:
         if local_address not in self.address_set:
             raise NotOurAddress("that address is not one of this host's")
         key, local_port = self._free_key(remote_address, remote_port, local_address, local_port)
-        connection = self._new_connection(
+        connection = self.new_connection(
             key, local_address, local_port, remote_address, remote_port, now, "active", settings
         )
         connection.open_active(now)
@@ -192,29 +195,23 @@ class Host:
         listener = self.listener_for(segment.dst_port, dst)
         flags = segment.flags
         if listener is None or flags & (ACK | RST):
+            if (
+                listener is not None
+                and flags & (SYN | ACK | RST) == ACK
+                and backlogs.ack_arrives(self, listener, key, src, dst, segment, now)
+            ):
+                return
             if not flags & RST:
                 self.count("no-connection")
             self.reset_unknown(src, dst, segment, now)
         elif flags & SYN:
-            self._spawn(listener, key, src, dst, segment, now)
+            backlogs.syn_arrives(self, listener, key, src, dst, segment, now)
         else:
             self.count("no-ack")
 
     def listener_for(self, port: int, address: bytes) -> Listener | None:
         """Who answers SYNs for this socket."""
         return self.listeners.get((port, address)) or self.listeners.get((port, None))
-
-    def _spawn(
-        self, listener: Listener, key: bytes, src: bytes, dst: bytes, segment: Segment, now: float
-    ) -> None:
-        if listener.full or len(self.connections) >= self.config.max_connections:
-            self.count("backlog-full")
-            return
-        child = self._new_connection(key, dst, segment.dst_port, src, segment.src_port, now, "passive", None)
-        child.listener = listener
-        listener.half_open.add(child)
-        child.open_passive(now)
-        child.segment_arrives(segment, now)
 
     def _gives_way(self, waiting: TimeWait, segment: Segment, dst: bytes, now: float) -> bool:
         """MAY-2 (RFC 9293 §3.10.7.4): TIME-WAIT ends for a SYN beyond all its numbers, if somebody listens."""
@@ -397,7 +394,7 @@ class Host:
 
     # -- Making connections ---------------------------------------------------------------------------
 
-    def _new_connection(
+    def new_connection(
         self,
         key: bytes,
         local_address: bytes,
@@ -408,22 +405,10 @@ class Host:
         role: str,
         settings: Settings | None,
     ) -> Connection:
+        """A connection in CLOSED, known to the host; ``role`` is "active" or "passive"."""
         self._last_number += 1
-        connection = Connection(
-            self,
-            self._last_number,
-            local_address,
-            local_port,
-            remote_address,
-            remote_port,
-            settings=settings or self.config.settings,
-            path_mtu=self.mtu,
-            gso_max=0xFFFF if self.offload else 0,
-            ts_offset=numbers.timestamp_offset(self.secret, local_address + remote_address),
-        )
-        connection.key = key
-        connection.template = FrameTemplate(
-            local_address, remote_address, local_port, remote_port, offload=self.offload
+        connection = self.connection_block(
+            self._last_number, key, local_address, local_port, remote_address, remote_port, settings
         )
         self.connections[key] = connection
         self.count("connections-opened")
@@ -440,6 +425,35 @@ class Host:
                     role,
                 )
             )
+        return connection
+
+    def connection_block(
+        self,
+        number: int,
+        key: bytes,
+        local_address: bytes,
+        local_port: int,
+        remote_address: bytes,
+        remote_port: int,
+        settings: Settings | None,
+    ) -> Connection:
+        """A connection in CLOSED that no table knows of."""
+        connection = Connection(
+            self,
+            number,
+            local_address,
+            local_port,
+            remote_address,
+            remote_port,
+            settings=settings or self.config.settings,
+            path_mtu=self.mtu,
+            gso_max=0xFFFF if self.offload else 0,
+            ts_offset=numbers.timestamp_offset(self.secret, local_address + remote_address),
+        )
+        connection.key = key
+        connection.template = FrameTemplate(
+            local_address, remote_address, local_port, remote_port, offload=self.offload
+        )
         return connection
 
     def _source_for(self, remote_address: bytes) -> bytes:

@@ -115,8 +115,7 @@ def _in_syn_sent(tcb: Connection, segment: Segment, now: float) -> None:
 
 def _established(tcb: Connection, segment: Segment, seq: int, ack: int, now: float, *, shift: int) -> None:
     """Our SYN is acknowledged: the send window is what the segment says, and the round trip is known."""
-    syn = tcb.rtx.first
-    sent_again = syn.times_sent > 1
+    sent_again = bool(tcb.rtx) and tcb.rtx.first.times_sent > 1
     acknowledgment.process(tcb, segment, seq, ack, now)
     tcb.max_snd_wnd = tcb.snd_wnd = segment.window << shift
     tcb.snd_wl1 = seq
