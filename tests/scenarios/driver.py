@@ -39,7 +39,7 @@ _CLOSE_ENOUGH = 1e-6
 FLAGS = {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32}
 
 #: The settings of most scenarios: nothing optional, so that every number in a test is the RFC's.
-PLAIN = Settings(timestamps=False, window_scaling=False, receive_buffer=65535)
+PLAIN = Settings(timestamps=False, window_scaling=False, receive_buffer=65535, rfc1337=False)
 
 
 def named(flags: int) -> str:

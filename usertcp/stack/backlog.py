@@ -24,13 +24,17 @@ if TYPE_CHECKING:
 
 
 def syn_arrives(
-    host: Host, listener: Listener, key: bytes, src: bytes, dst: bytes, syn: Segment, now: float
+    host: Host, listener: Listener, key: bytes, src: bytes, dst: bytes, syn: Segment, now: float, iss_after: int
 ) -> None:
-    """RFC 9293 §3.10.7.2, third: a child, a cookie, or nothing."""
+    """RFC 9293 §3.10.7.2, third: a child, a cookie, or nothing.
+
+    ``iss_after``: where the sequence of an earlier connection between these sockets ended; 0 for none.
+    """
     if listener.accept_queue_full or len(host.connections) >= host.config.max_connections:
         host.count("backlog-full")
     elif not listener.full:
         child = host.new_connection(key, dst, syn.dst_port, src, syn.src_port, now, "passive", None)
+        child.iss = iss_after
         child.listener = listener
         listener.half_open.add(child)
         child.open_passive(now)

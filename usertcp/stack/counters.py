@@ -42,6 +42,7 @@ _TCP: Final = {
     "r1-reached": "connections that passed the R1 threshold of retransmissions",
     "dsacks-received": "reports of duplicates (RFC 2883)",
     "recoveries-undone": "recoveries that turned out to be mistaken (RFC 4015)",
+    "reset-in-time-wait": "RSTs in TIME-WAIT, which they do not end (RFC 1337)",
     "reset-not-exact": "RSTs in the window, but not at RCV.NXT (RFC 5961 §3)",
     "reset-outside-window": "RSTs outside the receive window",
     "reset-without-ack": "RSTs without ACK in answer to a SYN",

@@ -32,10 +32,12 @@ from usertcp.tcp.states import Event, State
 from usertcp.tcp.time_wait import TimeWait
 from usertcp.wire.buffer import Buffer
 from usertcp.wire.frame import FrameTemplate
-from usertcp.wire.seq import MASK, unwrap
+from usertcp.wire.seq import MASK
 from usertcp.wire.tcp import ACK, NO_OPTIONS, RST, SYN, Options, Segment
 
 _PORTS = Struct("!HH")
+#: How far behind an earlier connection's sequence the next one starts at least: one unscaled window.
+_BEYOND = 0x10000
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,14 +185,19 @@ class Host:
             connection.segment_arrives(segment, now)
             return
         waiting = self.time_waits.get(key)
-        if waiting is None or self._gives_way(waiting, segment, dst, now):
+        if waiting is None:
             self._no_connection(key, src, dst, segment, now)
+            return
+        if self._gives_way(waiting, segment, dst, now):
+            self._no_connection(key, src, dst, segment, now, iss_after=waiting.snd_nxt)
             return
         if self.trace is not None:
             self._trace_time_wait(waiting, segment, now)
-        time_wait.segment_arrives(waiting, segment, self, time_wait=self.config.settings.time_wait, now=now)
+        time_wait.segment_arrives(waiting, segment, self, self.config.settings, now)
 
-    def _no_connection(self, key: bytes, src: bytes, dst: bytes, segment: Segment, now: float) -> None:
+    def _no_connection(
+        self, key: bytes, src: bytes, dst: bytes, segment: Segment, now: float, iss_after: int = 0
+    ) -> None:
         """RFC 9293 §3.10.7.1 and, where somebody listens, §3.10.7.2."""
         listener = self.listener_for(segment.dst_port, dst)
         flags = segment.flags
@@ -205,7 +212,7 @@ class Host:
                 self.count("no-connection")
             self.reset_unknown(src, dst, segment, now)
         elif flags & SYN:
-            backlogs.syn_arrives(self, listener, key, src, dst, segment, now)
+            backlogs.syn_arrives(self, listener, key, src, dst, segment, now, iss_after)
         else:
             self.count("no-ack")
 
@@ -214,8 +221,10 @@ class Host:
         return self.listeners.get((port, address)) or self.listeners.get((port, None))
 
     def _gives_way(self, waiting: TimeWait, segment: Segment, dst: bytes, now: float) -> bool:
-        """MAY-2 (RFC 9293 §3.10.7.4): TIME-WAIT ends for a SYN beyond all its numbers, if somebody listens."""
-        if segment.flags & (SYN | ACK | RST) != SYN or unwrap(segment.seq, waiting.rcv_nxt) <= waiting.rcv_nxt:
+        """TIME-WAIT ends for a SYN beyond all its numbers, if somebody listens."""
+        if segment.flags & (SYN | ACK | RST) != SYN:
+            return False
+        if not time_wait.gives_way(waiting, segment, timestamps=self.config.settings.timestamps):
             return False
         if self.listener_for(segment.dst_port, dst) is None:
             return False
@@ -288,8 +297,9 @@ class Host:
         self.woken.append(connection)
 
     def new_iss(self, connection: Connection, now: float) -> int:
-        """RFC 9293 §3.4.1."""
-        return numbers.initial_sequence_number(self.secret, connection.key, now)
+        """RFC 9293 §3.4.1; beyond ``connection.iss`` where an earlier connection left that (§3.6.1, MAY-2)."""
+        iss, after = numbers.initial_sequence_number(self.secret, connection.key, now), connection.iss
+        return iss if not after or 0 < (iss - after) & MASK < 0x80000000 else (after + _BEYOND) & MASK
 
     def established(self, connection: Connection, now: float) -> None:
         """A child is ready to be accepted."""

@@ -182,7 +182,7 @@ def _check_sequence(tcb: Connection, segment: Segment, seq: int, now: float) -> 
     flags = segment.flags
     if tcb.timestamps and segment.ts_val is not None and not flags & RST:
         if (segment.ts_val - tcb.ts_recent) & 0x80000000 and not flags & SYN:
-            drop(tcb, segment, "paws", "5.3 of RFC 7323", now)
+            drop(tcb, segment, "paws", "RFC 7323 §5.3", now)
             tcb.need_ack()
             return False
         if seq <= tcb.last_ack_sent:
@@ -247,12 +247,15 @@ def _check_rst(tcb: Connection, segment: Segment, seq: int, now: float) -> None:
         drop(tcb, segment, "reset-not-exact", "3.10.7.4", now)
         return
     state = tcb.state
+    if state is State.TIME_WAIT and tcb.settings.rfc1337:
+        drop(tcb, segment, "reset-in-time-wait", "RFC 1337 §3", now)
+        return
     if state is State.SYN_RECEIVED:
         if tcb.opened_passively:
             _return_to_listen(tcb, Event.RCV_RST_PASSIVE, now)
             return
         error: ConnectionRefused | ConnectionReset | None = ConnectionRefused("the peer took back its SYN with a RST")
-    elif state in (State.CLOSING, State.LAST_ACK):
+    elif state in (State.CLOSING, State.LAST_ACK, State.TIME_WAIT):
         error = None
     else:
         error = ConnectionReset(f"the peer sent a RST in {state}")

@@ -57,6 +57,9 @@ class Settings:
     frto: bool = True
     #: The congestion controller: see :mod:`usertcp.tcp.congestion.registry`.
     congestion_control: str = "cubic"
+    #: Ignore RSTs in TIME-WAIT (RFC 1337 §3, F1), so that an old duplicate can not end it early.  False: as
+    #: RFC 9293 §3.10.7.4 has it, the connection block is deleted.
+    rfc1337: bool = True
     #: At most one challenge ACK (RFC 5961 §7) or answer to an empty unacceptable segment in this time.
     challenge_interval: float = 0.5
     #: The least MSS that a peer may make us use: a smaller one would only cost both sides CPU.
