@@ -39,7 +39,9 @@ _CLOSE_ENOUGH = 1e-6
 FLAGS = {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32}
 
 #: The settings of most scenarios: nothing optional, so that every number in a test is the RFC's.
-PLAIN = Settings(timestamps=False, window_scaling=False, receive_buffer=65535, congestion_control="reno")
+PLAIN = Settings(
+    timestamps=False, window_scaling=False, receive_buffer=65535, congestion_control="reno", rfc1337=False
+)
 
 
 def named(flags: int) -> str:
@@ -100,7 +102,7 @@ class Us:
     def opens_passively(self) -> Connection:
         """A passive OPEN of RFC 9293 §3.9.1.1 with a fully specified remote socket: no listener."""
         peer = self.peer
-        self.tcb = self.host._new_connection(
+        self.tcb = self.host.new_connection(
             peer.key, OURS[self.family], OUR_PORT, THEIRS[self.family], THEIR_PORT, self.now, "passive", None
         )
         self.tcb.open_passive(self.now)
@@ -236,12 +238,15 @@ class Peer:
         ts: tuple[int, int] | None = None,
         mss: int | None = 1460,
         wscale: int | None = None,
+        sack: bool = False,
+        fast_open: bytes | None = None,
         to_port: int = OUR_PORT,
     ) -> None:
-        """One segment; ``mss`` and ``wscale`` only count in a SYN."""
+        """One segment; ``mss``, ``wscale``, ``sack`` and ``fast_open`` only count in a SYN."""
         seq = self.snd_nxt if seq is None else seq
         ack = self.rcv_nxt if ack is None else ack
         length = len(data) + bool(flags & SYN) + bool(flags & FIN)
+        options = Options(mss=mss, window_scale=wscale, sack_permitted=sack, fast_open=fast_open)
         self.snd_nxt = max(self.snd_nxt, seq + length)
         segment = Segment(
             self.port,
@@ -254,7 +259,7 @@ class Peer:
             data,
             ts[0] if ts else None,
             ts[1] if ts else None,
-            Options(mss=mss, window_scale=wscale) if flags & SYN else NO_OPTIONS,
+            options if flags & SYN else NO_OPTIONS,
         )
         ours, theirs = OURS[self.family], THEIRS[self.family]
         self._puts_on_wire(tcp.PROTOCOL, tcp.emit(segment, theirs, ours) + data)

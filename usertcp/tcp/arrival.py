@@ -116,8 +116,7 @@ def _in_syn_sent(tcb: Connection, segment: Segment, now: float) -> None:
 
 def _established(tcb: Connection, segment: Segment, seq: int, ack: int, now: float, *, shift: int) -> None:
     """Our SYN is acknowledged: the send window is what the segment says, and the round trip is known."""
-    syn = tcb.rtx.first
-    sent_again = syn.times_sent > 1
+    sent_again = bool(tcb.rtx) and tcb.rtx.first.times_sent > 1
     acknowledgment.process(tcb, segment, seq, ack, now)
     tcb.max_snd_wnd = tcb.snd_wnd = segment.window << shift
     tcb.snd_wl1 = seq
@@ -263,12 +262,15 @@ def _check_rst(tcb: Connection, segment: Segment, seq: int, now: float) -> None:
         drop(tcb, segment, "reset-not-exact", "3.10.7.4", now)
         return
     state = tcb.state
+    if state is State.TIME_WAIT and tcb.settings.rfc1337:
+        drop(tcb, segment, "reset-in-time-wait", "RFC 1337 §3", now)
+        return
     if state is State.SYN_RECEIVED:
         if tcb.opened_passively:
             _return_to_listen(tcb, Event.RCV_RST_PASSIVE, now)
             return
         error: ConnectionRefused | ConnectionReset | None = ConnectionRefused("the peer took back its SYN with a RST")
-    elif state in (State.CLOSING, State.LAST_ACK):
+    elif state in (State.CLOSING, State.LAST_ACK, State.TIME_WAIT):
         error = None
     else:
         error = ConnectionReset(f"the peer sent a RST in {state}")

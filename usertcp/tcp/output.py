@@ -88,13 +88,14 @@ def resend(tcb: Connection, record: Record, now: float, rule: str) -> None:
     tcb.recovery.prr_out += record.end - record.seq
     _stamp(tcb, record, now)
     if record.syn:
-        _send_syn(tcb, now)
+        send_syn(tcb, now)
     else:
         _send_record(tcb, record, now)
     arm_retransmission(tcb, now)
 
 
-def _send_syn(tcb: Connection, now: float) -> None:
+def send_syn(tcb: Connection, now: float) -> None:
+    """Our SYN, or SYN,ACK once the peer's has come."""
     flags = SYN if tcb.state is State.SYN_SENT else SYN | ACK
     transmit(tcb, tcb.iss, flags, b"", now, opening.syn_options(tcb))
 
