@@ -49,7 +49,7 @@ def _answer_with_cookie(
     host: Host, listener: Listener, key: bytes, src: bytes, dst: bytes, syn: Segment, now: float
 ) -> bool:
     """The SYN,ACK of a child that is forgotten as soon as it has spoken.  False: no cookie can say it."""
-    child = host.connection_block(0, key, dst, syn.dst_port, src, syn.src_port, listener.settings)
+    child = host.connection_block(0, key, dst, syn.dst_port, src, syn.src_port, listener.settings, now)
     if not child.timestamps or syn.ts_val is None:
         syn = syn_cookies.without_memory(syn)
     opening.peer_syn(child, syn)

@@ -20,6 +20,7 @@ from usertcp.stack import icmp_handling, ingress, numbers
 from usertcp.stack.counters import Counters
 from usertcp.stack.errors import AddressInUse, NotOurAddress
 from usertcp.stack.listener import Listener
+from usertcp.stack.path_mtu import PathMtuCache
 from usertcp.stack.ratelimit import RateLimiter
 from usertcp.stack.reassembly import Reassembler
 from usertcp.stack.timer_queue import TimerQueue
@@ -97,6 +98,7 @@ class Host:
         #: Listeners whose ``pending`` was set since somebody emptied this list.
         self.woken_listeners: list[Listener] = []
         self.timers = TimerQueue()
+        self.path_mtus = PathMtuCache(mtu)
         self.resets = RateLimiter(self.config.reset_rate, self.config.reset_burst)
         self.icmp = RateLimiter(self.config.icmp_rate, self.config.icmp_burst)
         self.reassembler = Reassembler(
@@ -270,13 +272,14 @@ class Host:
         options: Options,
         payload: Buffer,
         now: float,
+        ecn: int = 0,
     ) -> None:
         """Frame one (super-)segment."""
         trace = self.trace
         if trace is not None:
             length = len(payload)
             scaled = window if flags & SYN else window << connection.rcv_wscale
-            segments = max(1, -(-length // connection.snd_mss))
+            segments = max(1, -(-length // connection.segment_size))
             trace(
                 (
                     Kind.SEGMENT_OUT,
@@ -295,7 +298,7 @@ class Host:
             )
         self.outbox.append(
             connection.template.build(
-                seq, ack, flags, window, 0, ts_val, ts_ecr, options, payload, connection.snd_mss
+                seq, ack, flags, window, 0, ts_val, ts_ecr, options, payload, connection.segment_size, ecn
             )
         )
 
@@ -331,6 +334,10 @@ class Host:
         if not listener.pending:
             listener.pending = True
             self.woken_listeners.append(listener)
+
+    def path_mtu_found(self, connection: Connection, now: float) -> None:
+        """For connections to the same address that begin later."""
+        self.path_mtus.learn(connection.remote_address, connection.path_mtu, now)
 
     def orphaned(self, connection: Connection, now: float) -> None:
         """One more connection that only has to end."""
@@ -449,7 +456,7 @@ class Host:
         """A connection in CLOSED, known to the host; ``role`` is "active" or "passive"."""
         self._last_number += 1
         connection = self.connection_block(
-            self._last_number, key, local_address, local_port, remote_address, remote_port, settings
+            self._last_number, key, local_address, local_port, remote_address, remote_port, settings, now
         )
         self.connections[key] = connection
         self.count("connections-opened")
@@ -477,8 +484,10 @@ class Host:
         remote_address: bytes,
         remote_port: int,
         settings: Settings | None,
+        now: float,
     ) -> Connection:
         """A connection in CLOSED that no table knows of."""
+        path = self.path_mtus.get(remote_address, now)
         connection = Connection(
             self,
             number,
@@ -487,10 +496,12 @@ class Host:
             remote_address,
             remote_port,
             settings=settings or self.config.settings,
-            path_mtu=self.mtu,
+            path_mtu=path.mtu,
+            link_mtu=self.mtu,
             gso_max=0xFFFF if self.offload else 0,
             ts_offset=numbers.timestamp_offset(self.secret, local_address + remote_address),
         )
+        connection.path.search_at = path.expires
         connection.key = key
         connection.template = FrameTemplate(
             local_address, remote_address, local_port, remote_port, offload=self.offload

@@ -46,6 +46,9 @@ def _error_arrives(host: Host, message: icmp.Message, quoted_bytes: bytes, famil
         host.count("icmp-no-connection")
         return
     host.count("icmp-errors-received")
+    if isinstance(message, icmp.PacketTooBig):
+        connection.packet_too_big(message.mtu, quoted.seq, now)
+        return
     text, hard = _meaning(message, family)
     connection.icmp_error(text, quoted.seq, now, hard=hard)
 
@@ -58,8 +61,6 @@ def _meaning(message: icmp.Message, family: int) -> tuple[str, bool]:
         else:
             hard = message.code in (icmp.V6_ADMINISTRATIVELY_PROHIBITED, icmp.V6_PORT)
         return f"no route: ICMP {_unreachable_name(message.code, family)}", hard
-    if isinstance(message, icmp.PacketTooBig):
-        return f"ICMP packet too big, next hop takes {message.mtu} bytes", False
     if isinstance(message, icmp.TimeExceeded):
         return "ICMP time exceeded", False
     return "ICMP parameter problem", False

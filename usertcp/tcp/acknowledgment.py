@@ -8,13 +8,13 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import opening, output, recovery, sack, tlp
+from usertcp.tcp import ecn, opening, output, path_mtu, recovery, sack, tlp
 from usertcp.tcp.congestion.base import AckSample
 from usertcp.tcp.recovery import CaState
 from usertcp.tcp.retransmission import Delivery
 from usertcp.tcp.wakeup import WRITABLE
 from usertcp.wire.seq import MASK
-from usertcp.wire.tcp import Segment
+from usertcp.wire.tcp import ECE, SYN, Segment
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
@@ -66,6 +66,7 @@ def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: floa
             tcb.outlet.count("dsacks-received")
             tcb.rack.dsack_seen(tcb.snd_una, tcb.snd_nxt)
     rtt = _take_sample(tcb, segment, delivery, now)
+    echo = tcb.ecn.sends and segment.flags & (ECE | SYN) == ECE
     if delivery.length:
         _note_delivery(tcb, segment, delivery, now)
     if ack > una:
@@ -74,7 +75,13 @@ def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: floa
         tlp.on_ack(tcb, ack, now, duplicate=bool(duplicate), dsack=dsack, sacked=bool(blocks))
     recovery.on_ack(tcb, segment, delivery, una, now, duplicate=bool(duplicate), dsack=dsack)
     if delivery.length and (tcb.recovery.state is not CaState.RECOVERY or tcb.congestion.governs_recovery):
-        tcb.congestion.on_ack(_sample(tcb, delivery, ack - una, in_flight, rtt, now), now)
+        sample = _sample(tcb, delivery, ack - una, in_flight, rtt, now)
+        if echo:
+            sample.marked = sample.acked
+            sample.limited = False  # such an acknowledgment lets no window grow (RFC 3168 §6.1.2)
+        tcb.congestion.on_ack(sample, now)
+    if echo:
+        ecn.echo_arrived(tcb, in_flight, now)
     tlp.schedule(tcb, now)
     if tcb.blocked_on_room and 3 * tcb.send_room >= tcb.settings.send_buffer:
         tcb.blocked_on_room = False
@@ -120,6 +127,7 @@ def _note_delivery(tcb: Connection, segment: Segment, delivery: Delivery, now: f
     newest = delivery.newest
     assert newest is not None
     tcb.window_sent_at = newest.sent_at
+    path_mtu.delivered(tcb, newest)
     if tcb.app_limited and tcb.delivered > tcb.app_limited:
         tcb.app_limited = 0
     if tcb.sack_ok:

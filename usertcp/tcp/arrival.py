@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from usertcp.tcp import acknowledgment, calls, keepalive, opening, output, receive_window, sack
+from usertcp.tcp import acknowledgment, calls, ecn, keepalive, opening, output, receive_window, sack
 from usertcp.tcp.errors import ConnectionRefused, ConnectionReset, HostUnreachable
 from usertcp.tcp.events import Kind
 from usertcp.tcp.reset import reset_for, sequence_length
 from usertcp.tcp.states import RECEIVE_CLOSED, RECEIVING, SEND_CLOSED, Event, State
 from usertcp.tcp.wakeup import OPENED, READABLE
 from usertcp.wire.seq import MASK, unwrap
-from usertcp.wire.tcp import ACK, FIN, NO_OPTIONS, RST, SYN, URG, Segment
+from usertcp.wire.tcp import ACK, ECE, FIN, NO_OPTIONS, RST, SYN, URG, Segment
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
@@ -177,7 +177,7 @@ def _in_other_states(tcb: Connection, segment: Segment, now: float) -> None:
 def _our_simultaneous_syn_ack(tcb: Connection, segment: Segment, seq: int) -> int:
     """The SYN,ACK that ends a simultaneous open (figure 8): its SYN was taken already, what follows counts."""
     if seq == tcb.irs and segment.flags & ACK and not segment.flags & RST:
-        segment.flags &= ~SYN
+        segment.flags &= ~(SYN | ECE)  # ECE of a SYN,ACK echoes no mark (RFC 3168 §6.1.1)
         segment.window >>= tcb.snd_wscale  # a SYN's window is not scaled (RFC 7323 §2.2), the rest of this is
         return seq + 1
     return seq
@@ -236,6 +236,7 @@ def _unacceptable(tcb: Connection, segment: Segment, seq: int, end: int, now: fl
     drop(tcb, segment, "old-duplicate" if end <= tcb.rcv_nxt else "outside-window", "3.10.7.4", now)
     if flags & SYN and tcb.state is State.SYN_RECEIVED and seq == tcb.irs:
         # The peer has not seen our SYN,ACK: the acknowledgment that is due is that SYN,ACK again.
+        ecn.syn_again(tcb, segment)
         if tcb.rtx and tcb.rtx.first.syn:
             tcb.rtx.mark_lost(tcb.rtx.first)
             tcb.touch()
@@ -351,6 +352,8 @@ def _process_text(tcb: Connection, segment: Segment, seq: int, now: float) -> No
     payload = segment.payload
     if tcb.released and payload and not _nobody_reads(tcb, segment, now):
         return
+    if tcb.ecn.listens and payload:
+        ecn.text_arrived(tcb, segment, now)
     rcv_nxt = tcb.rcv_nxt
     end = seq + len(payload)
     limit = tcb.rcv_adv if tcb.rcv_fin is None else tcb.rcv_fin
@@ -392,7 +395,7 @@ def _in_order(tcb: Connection, segment: Segment, payload: bytes | memoryview, no
         receive_window.measure(tcb, segment, now)
     if length > tcb.rcv_mss:
         # The largest segment seen is what "full-sized" means for this peer (§3.8.6.3).
-        tcb.rcv_mss = min(length, tcb.path_mtu - opening.header_length(tcb))
+        tcb.rcv_mss = min(length, tcb.path.link_mtu - opening.header_length(tcb))
     if buffer.held:
         before = tcb.rcv_nxt
         tcb.rcv_nxt = buffer.pull(before)

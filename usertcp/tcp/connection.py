@@ -19,10 +19,12 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
-from usertcp.tcp import arrival, calls, keepalive, output, timeouts
+from usertcp.tcp import arrival, calls, keepalive, output, path_mtu, timeouts
 from usertcp.tcp.congestion.registry import make as make_controller
+from usertcp.tcp.ecn import Ecn
 from usertcp.tcp.errors import TcpError
 from usertcp.tcp.events import Kind, Sink
+from usertcp.tcp.path_mtu import Path
 from usertcp.tcp.rack import Rack
 from usertcp.tcp.receive_buffer import ReceiveBuffer
 from usertcp.tcp.recovery import Recovery
@@ -57,8 +59,9 @@ class Outlet(Protocol):
         options: Options,
         payload: Buffer,
         now: float,
+        ecn: int = 0,
     ) -> None:
-        """Send one (super-)segment; numbers are as on the wire."""
+        """Send one (super-)segment; numbers are as on the wire, ``ecn`` is the IP header's ECN field."""
 
     def touched(self, connection: Connection) -> None:
         """Call ``connection.put_out(now)`` before this batch of work ends."""
@@ -75,6 +78,9 @@ class Outlet(Protocol):
 
     def orphaned(self, connection: Connection, now: float) -> None:
         """The application of ``connection``, which has not ended yet, is gone."""
+
+    def path_mtu_found(self, connection: Connection, now: float) -> None:
+        """``connection.path_mtu`` is what its path takes, for other connections to begin with."""
 
     def let_go(self, connection: Connection) -> None:
         """The application has no use any more for ``connection``, which is in TIME-WAIT."""
@@ -108,6 +114,7 @@ class Connection:
         "delivered_at",
         "dsack",
         "dup_acks",
+        "ecn",
         "error",
         "fin_seq",
         "fin_wait_2_due",
@@ -139,6 +146,7 @@ class Connection:
         "outlet",
         "pace_at",
         "pace_due",
+        "path",
         "path_mtu",
         "peer_mss",
         "pending",
@@ -168,6 +176,7 @@ class Connection:
         "sack_recent",
         "scaling",
         "scheduled_at",
+        "segment_size",
         "segments_received",
         "segments_sent",
         "send_buffer",
@@ -205,12 +214,14 @@ class Connection:
         *,
         settings: Settings = DEFAULT,
         path_mtu: int = 1500,
+        link_mtu: int | None = None,
         gso_max: int = 0,
         ts_offset: int = 0,
     ) -> None:
         """A connection in CLOSED.
 
-        ``path_mtu``: the largest packet to the peer, in bytes.  ``gso_max``: the largest payload that the
+        ``path_mtu``: the largest packet to the peer, in bytes; ``link_mtu``: the same of our own link,
+        where it is another.  ``gso_max``: the largest payload that the
         outlet takes at once and has cut into segments; 0 where it takes single segments only.
         ``ts_offset``: where this connection's timestamps begin (RFC 7323 §5.4).
         """
@@ -283,9 +294,12 @@ class Connection:
 
         # Segment sizes: the peer's MSS option, what a segment of ours carries, what the peer's seem to carry
         self.path_mtu = path_mtu
+        self.path = Path(path_mtu if link_mtu is None else link_mtu)
         self.gso_payload = gso_max
         self.peer_mss = 536 if len(local_address) == 4 else 1220  # §3.7.1 (MUST-15)
         self.snd_mss = self.peer_mss
+        #: What a longer segment is cut into on its way out: ``snd_mss``, but for a probe of the path.
+        self.segment_size = self.snd_mss
         self.rcv_mss = 0
 
         # Window scale and timestamps (RFC 7323)
@@ -298,6 +312,8 @@ class Connection:
         self.sack_ok = settings.sack
         self.sack_recent: list[int] = []
         self.dsack: tuple[int, int] | None = None
+
+        self.ecn = Ecn()
 
         # Acknowledgments that we owe
         self.ack_now = False
@@ -422,6 +438,10 @@ class Connection:
     def icmp_error(self, message: str, seq: int, now: float, *, hard: bool) -> None:
         """An ICMP error quotes our segment with wire sequence number ``seq`` (§3.9.2.2)."""
         arrival.icmp_error(self, message, seq, now, hard=hard)
+
+    def packet_too_big(self, mtu: int, seq: int, now: float) -> None:
+        """An ICMP error says that the path takes packets of ``mtu`` bytes only (RFC 1191, RFC 8201)."""
+        path_mtu.packet_too_big(self, mtu, seq, now)
 
     def run_timers(self, now: float) -> None:
         """Act on each timer that is due (§3.10.8)."""

@@ -11,13 +11,14 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import opening, sack, tlp
+from usertcp.tcp import ecn, opening, path_mtu, sack, tlp
 from usertcp.tcp.events import Kind
 from usertcp.tcp.recovery import CaState, note_retransmission
 from usertcp.tcp.retransmission import Record
 from usertcp.tcp.states import SENDING, State
+from usertcp.wire.codepoint import ECT_0, NOT_ECT
 from usertcp.wire.seq import MASK
-from usertcp.wire.tcp import ACK, FIN, NO_OPTIONS, PSH, RST, SYN, Buffer, Options
+from usertcp.wire.tcp import ACK, ECE, FIN, NO_OPTIONS, PSH, RST, SYN, Buffer, Options
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
@@ -97,18 +98,23 @@ def resend(tcb: Connection, record: Record, now: float, rule: str) -> None:
 def send_syn(tcb: Connection, now: float) -> None:
     """Our SYN, or SYN,ACK once the peer's has come."""
     flags = SYN if tcb.state is State.SYN_SENT else SYN | ACK
-    transmit(tcb, tcb.iss, flags, b"", now, opening.syn_options(tcb))
+    transmit(tcb, tcb.iss, flags | ecn.syn_flags(tcb), b"", now, opening.syn_options(tcb))
 
 
-def _send_record(tcb: Connection, record: Record, now: float) -> None:
+def _send_record(tcb: Connection, record: Record, now: float, *, capable: bool = False) -> None:
+    """``capable``: new data that routers may mark instead of dropping it (RFC 3168 §6.1.2, §6.1.5)."""
     length = record.end - record.seq - record.fin
     payload = tcb.send_buffer.view(record.seq, length) if length else b""
     flags = ACK
+    codepoint = NOT_ECT
+    if capable and length:
+        flags |= ecn.flags_of_new_data(tcb)
+        codepoint = ECT_0
     if record.seq + length == tcb.send_buffer.end:
         flags |= PSH if length else 0
         if record.fin:
             flags |= FIN
-    transmit(tcb, record.seq, flags, payload, now)
+    transmit(tcb, record.seq, flags, payload, now, codepoint=codepoint)
 
 
 # -- New data and the FIN ----------------------------------------------------------------------------
@@ -119,7 +125,11 @@ def _send_new(tcb: Connection, now: float) -> None:
     sent_before = tcb.snd_nxt
     if tcb.fin_seq is not None or (tcb.snd_nxt == tcb.send_buffer.end and not tcb.close_queued):
         return
+    if ecn.holds_back(tcb, now):
+        return
     _restart_after_idle(tcb, now)
+    if now >= tcb.path.search_at and path_mtu.search(tcb, now):
+        return
     burst = _burst(tcb)
     tcb.limited = False
     while tcb.fin_seq is None:
@@ -128,7 +138,7 @@ def _send_new(tcb: Connection, now: float) -> None:
         room = tcb.congestion.cwnd - tcb.in_flight
         if not unsent:
             if tcb.close_queued and window > 0:
-                _send_first(tcb, 0, now, fin=True)
+                send_first(tcb, 0, now, fin=True)
             break
         paced = _paced(tcb, now)
         if not paced:
@@ -138,7 +148,7 @@ def _send_new(tcb: Connection, now: float) -> None:
             tcb.limited = room < min(unsent, window, tcb.snd_mss)
             break
         fin = tcb.close_queued and length == unsent and window > length
-        _send_first(tcb, length, now, fin=fin)
+        send_first(tcb, length, now, fin=fin)
     _watch_for_stall(tcb, now)
     if tcb.snd_nxt > sent_before:
         tlp.schedule(tcb, now)
@@ -171,7 +181,7 @@ def _nagle(tcb: Connection) -> bool:
     return not tcb.nodelay and not tcb.close_queued
 
 
-def _send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> None:
+def send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> Record:
     """Send ``length`` new bytes, and the FIN with or without them."""
     seq = tcb.snd_nxt
     record = Record(seq, seq + length + fin, now, fin=fin)
@@ -186,8 +196,9 @@ def _send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> None:
         tcb.fin_seq = seq + length
     if tcb.congestion.cwnd < tcb.congestion.ssthresh and 2 * tcb.in_flight > tcb.congestion.cwnd:
         tcb.limited = True
-    _send_record(tcb, record, now)
+    _send_record(tcb, record, now, capable=tcb.ecn.sends and tcb.snd_wnd > 0)  # no window probe: RFC 3168 §6.1.6
     arm_retransmission(tcb, now)
+    return record
 
 
 def _burst(tcb: Connection) -> int:
@@ -243,7 +254,7 @@ def probe_with_new_data(tcb: Connection, now: float) -> bool:
     window = tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt
     if tcb.fin_seq is not None or tcb.state not in SENDING or min(unsent, window) <= 0:
         return False
-    _send_first(tcb, min(unsent, window, tcb.snd_mss), now, fin=False)
+    send_first(tcb, min(unsent, window, tcb.snd_mss), now, fin=False)
     return True
 
 
@@ -280,7 +291,7 @@ def send_probe(tcb: Connection, now: float) -> None:
             transmit(tcb, record.seq, ACK | FIN, b"", now)
         return
     unsent = tcb.send_buffer.end - tcb.snd_nxt
-    _send_first(tcb, min(unsent, 1), now, fin=not unsent)
+    send_first(tcb, min(unsent, 1), now, fin=not unsent)
 
 
 def arm_retransmission(tcb: Connection, now: float) -> None:
@@ -332,7 +343,13 @@ def reset_with(tcb: Connection, seq: int, now: float) -> None:
 
 
 def transmit(
-    tcb: Connection, seq: int, flags: int, payload: Buffer, now: float, options: Options = NO_OPTIONS
+    tcb: Connection,
+    seq: int,
+    flags: int,
+    payload: Buffer,
+    now: float,
+    options: Options = NO_OPTIONS,
+    codepoint: int = NOT_ECT,
 ) -> None:
     """Hand one segment to the host, with the acknowledgment, window and timestamp of this moment."""
     ack = 0
@@ -344,11 +361,12 @@ def transmit(
         tcb.ack_due = inf
     window = tcb.last_window = _syn_window(tcb) if flags & SYN else _window(tcb)
     ts_val = opening.timestamp(tcb, now) if tcb.timestamps else None
+    if tcb.ecn.echoing and not flags & SYN:
+        flags |= ECE  # RFC 3168 §6.1.3
+    ts_ecr = tcb.ts_recent if flags & ACK else 0
     tcb.segments_sent += 1
     tcb.last_sent_at = now
-    tcb.outlet.transmit(
-        tcb, seq & MASK, ack, flags, window, ts_val, tcb.ts_recent if flags & ACK else 0, options, payload, now
-    )
+    tcb.outlet.transmit(tcb, seq & MASK, ack, flags, window, ts_val, ts_ecr, options, payload, now, codepoint)
 
 
 # -- The window that we offer ------------------------------------------------------------------------

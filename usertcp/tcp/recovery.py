@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import rack, tlp
+from usertcp.tcp import ecn, path_mtu, rack, tlp
 from usertcp.tcp.events import Kind
 from usertcp.tcp.retransmission import Delivery
 from usertcp.wire.tcp import Segment
@@ -109,6 +109,8 @@ def _look_for_losses(tcb: Connection, now: float) -> None:
             tlp.cancel(tcb)
         return
     wait = rack.detect_losses(tcb, now)
+    if tcb.path.probe is not None:
+        path_mtu.look_at_probe(tcb, now)
     if wait:
         tcb.loss_due = now + wait
         tcb.loss_is_reordering = True
@@ -154,6 +156,7 @@ def _enter(tcb: Connection, delivery: Delivery, una_before: int, why: str, now: 
     recovery.recover = tcb.snd_nxt
     flight = tcb.snd_nxt - una_before
     congestion.on_loss(flight, now)
+    ecn.window_reduced(tcb)
     tlp.cancel(tcb)
     recovery.tlp_end = None
     if tcb.sack_ok:
@@ -241,6 +244,7 @@ def on_timeout(tcb: Connection, now: float) -> None:
     else:
         recovery.frto = False
     tcb.congestion.on_timeout(flight, again=again, now=now)
+    ecn.window_reduced(tcb)
     recovery.state = CaState.LOSS
     recovery.recover = tcb.snd_nxt  # RFC 6582 §3.2 step 4
     recovery.force = recovery.new_first = False

@@ -146,6 +146,12 @@ class RetransmissionQueue:
         """Of the records in the network, the one whose last sending is longest ago; go on by ``.newer``."""
         return self._oldest
 
+    def covering(self, seq: int) -> Record | None:
+        """The record that ``seq`` is a number of."""
+        if not self or not self.first.seq <= seq < self.last.end:
+            return None
+        return self._records[bisect_right(self._records, seq, lo=self._head, key=_by_seq) - 1]
+
     def add(self, record: Record) -> None:
         """Append what was just sent for the first time."""
         self._records.append(record)

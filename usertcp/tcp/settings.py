@@ -54,8 +54,14 @@ class Settings:
     tlp: bool = True
     min_pto: float = 0.01
     peer_ack_delay: float = 0.2
+    #: Find out without ICMP what the path takes: small segments where full-sized ones vanish, and probes of
+    #: larger ones from there on (RFC 4821).
+    mtu_probing: bool = True
     #: Watch for spurious timeouts (RFC 5682).
     frto: bool = True
+    #: Explicit congestion notification (RFC 3168): "on" asks for it in our SYN, "passive" takes it where a
+    #: peer asks, "off" does neither.  DCTCP cannot do without and asks unless it is "off".
+    ecn: str = "passive"
     #: The congestion controller: see :mod:`usertcp.tcp.congestion.registry`.
     congestion_control: str = "cubic"
     #: Ignore RSTs in TIME-WAIT (RFC 1337 §3, F1), so that an old duplicate can not end it early.  False: as

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from usertcp.tcp import keepalive, output, recovery, tlp, user_timeout
+from usertcp.tcp import keepalive, output, path_mtu, recovery, tlp, user_timeout
 from usertcp.tcp.errors import ConnectionTimedOut
 from usertcp.tcp.states import Event
 
@@ -79,6 +79,7 @@ def _expired(tcb: Connection, now: float) -> None:
         tcb.rtx.mark_all_lost()
     else:
         recovery.on_timeout(tcb, now)
+        path_mtu.on_timeout(tcb, now)
     tcb.rtt.back_off()
     tcb.retransmit_due = now + tcb.rtt.rto
     tcb.outlet.count("retransmission-timeouts")
