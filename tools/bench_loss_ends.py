@@ -1,7 +1,8 @@
 """The two ends of a path: a process each, a sender or a receiver, on the kernel's TCP or on usertcp.
 
 A sender sends as much as it can for so many seconds and answers what its TCP counted.  A receiver answers
-twice: None when it listens, and how many bytes it had got so many seconds after it accepted.
+twice: None when it listens, and how many bytes it had got so many seconds after it accepted.  Then both stay
+until they are ended, so that the end of one disturbs nothing that the other still measures.
 """
 
 from __future__ import annotations
@@ -56,9 +57,9 @@ _OUR_COUNTERS: Final = {
 # -- The kernel's TCP ------------------------------------------------------------------------------------
 
 
-def kernel_sender(pipe: Connection, relay: socket.socket, seconds: float) -> dict[str, float]:
+def kernel_sender(pipe: Connection, relay: socket.socket, seconds: float) -> None:
     """Send from a network namespace of its own."""
-    tun = _network(relay, RECEIVER)
+    _tun = _network(relay, RECEIVER)
     sock = _kernel_socket()
     sock.settimeout(_CONNECTING)
     sock.connect((RECEIVER, PORT))
@@ -69,12 +70,11 @@ def kernel_sender(pipe: Connection, relay: socket.socket, seconds: float) -> dic
             sock.send(_CHUNK)
         except TimeoutError:
             break
-    counters = _kernel_counters()
-    tun.close()  # first: the rest is not to be sent
-    return counters
+    answer(pipe, _kernel_counters())
+    pipe.recv()
 
 
-def kernel_receiver(pipe: Connection, relay: socket.socket, seconds: float) -> int:
+def kernel_receiver(pipe: Connection, relay: socket.socket, seconds: float) -> None:
     """Receive in a network namespace of its own."""
     _tun = _network(relay, SENDER)
     listener = _kernel_socket()
@@ -90,7 +90,8 @@ def kernel_receiver(pipe: Connection, relay: socket.socket, seconds: float) -> i
             received += len(sock.recv(1 << 20))
         except TimeoutError:
             break
-    return received
+    answer(pipe, received)
+    pipe.recv()
 
 
 def _network(relay: socket.socket, peer: str) -> Tun:
@@ -162,17 +163,17 @@ class RelayDevice:
         return {}
 
 
-def usertcp_sender(pipe: Connection, relay: socket.socket, seconds: float) -> dict[str, float]:
+def usertcp_sender(pipe: Connection, relay: socket.socket, seconds: float) -> None:
     """Send by our own TCP."""
-    return trio.run(_send, relay, seconds)
+    trio.run(_send, pipe, relay, seconds)
 
 
-def usertcp_receiver(pipe: Connection, relay: socket.socket, seconds: float) -> int:
+def usertcp_receiver(pipe: Connection, relay: socket.socket, seconds: float) -> None:
     """Receive by our own TCP."""
-    return trio.run(_receive, pipe, relay, seconds)
+    trio.run(_receive, pipe, relay, seconds)
 
 
-async def _send(relay: socket.socket, seconds: float) -> dict[str, float]:
+async def _send(pipe: Connection, relay: socket.socket, seconds: float) -> None:
     async with open_stack(RelayDevice(relay), addresses=[f"{SENDER}/30"], grace=0) as stack:
         with trio.fail_after(_CONNECTING):
             stream = await stack.open_stream(RECEIVER, PORT)
@@ -182,12 +183,11 @@ async def _send(relay: socket.socket, seconds: float) -> dict[str, float]:
             while True:
                 await stream.send_all(_CHUNK)
         stats = stack.stats()
-        counters: dict[str, float] = {name: stats.get(ours, 0) for ours, name in _OUR_COUNTERS.items()}
-        stream.abort()
-    return counters
+        answer(pipe, {name: stats.get(ours, 0) for ours, name in _OUR_COUNTERS.items()})
+        await trio.sleep_forever()
 
 
-async def _receive(pipe: Connection, relay: socket.socket, seconds: float) -> int:
+async def _receive(pipe: Connection, relay: socket.socket, seconds: float) -> None:
     received = 0
     async with open_stack(RelayDevice(relay), addresses=[f"{RECEIVER}/30"], grace=0) as stack:
         listener = await stack.open_listener(PORT)
@@ -196,8 +196,8 @@ async def _receive(pipe: Connection, relay: socket.socket, seconds: float) -> in
         with trio.move_on_after(seconds):
             while data := await stream.receive_some(1 << 20):
                 received += len(data)
-        stream.abort()
-    return received
+        answer(pipe, received)
+        await trio.sleep_forever()
 
 
 End = Callable[[Connection, socket.socket, float], Any]
