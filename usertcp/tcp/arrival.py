@@ -8,7 +8,7 @@ packets so.  TIME-WAIT has a module of its own, :mod:`.time_wait`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from usertcp.tcp import acknowledgment, calls, ecn, keepalive, opening, output, receive_window, sack
 from usertcp.tcp.errors import ConnectionRefused, ConnectionReset, HostUnreachable
@@ -21,6 +21,8 @@ from usertcp.wire.tcp import ACK, ECE, FIN, NO_OPTIONS, RST, SYN, URG, Segment
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
+
+_TS_RECENT_LIFETIME: Final = 24 * 86400.0
 
 
 def segment_arrives(tcb: Connection, segment: Segment, now: float) -> None:
@@ -57,7 +59,7 @@ def _in_listen(tcb: Connection, segment: Segment, now: float) -> None:
         drop(tcb, segment, "no-ack", "3.10.7.2", now)
         return
     # Third, check for a SYN
-    opening.peer_syn(tcb, segment)
+    opening.peer_syn(tcb, segment, now)
     tcb.step(Event.RCV_SYN, now)
     opening.send_syn(tcb, now)
     tcb.snd_wnd = segment.window
@@ -97,7 +99,7 @@ def _in_syn_sent(tcb: Connection, segment: Segment, now: float) -> None:
         drop(tcb, segment, "no-syn", "3.10.7.3", now)
         return
     # Fourth, check the SYN bit
-    opening.peer_syn(tcb, segment)
+    opening.peer_syn(tcb, segment, now)
     if not flags & ACK:
         tcb.step(Event.RCV_SYN, now)
         tcb.snd_wnd = segment.window
@@ -187,7 +189,7 @@ def _check_sequence(tcb: Connection, segment: Segment, seq: int, now: float) -> 
     """First, check the sequence number, and the timestamp around it (RFC 7323 §5.3)."""
     flags = segment.flags
     ts_val = segment.ts_val if tcb.timestamps and not flags & (RST | SYN) else None
-    if ts_val is not None and (ts_val - tcb.ts_recent) & 0x80000000:  # R1
+    if ts_val is not None and (ts_val - tcb.ts_recent) & 0x80000000 and not _outdated(tcb, now):  # R1
         drop(tcb, segment, "paws", "5.3 of RFC 7323", now)
         tcb.need_ack()
         return False
@@ -195,7 +197,13 @@ def _check_sequence(tcb: Connection, segment: Segment, seq: int, now: float) -> 
         return False
     if ts_val is not None and seq <= tcb.last_ack_sent:  # R3
         tcb.ts_recent = ts_val
+        tcb.ts_recent_at = now
     return True
+
+
+def _outdated(tcb: Connection, now: float) -> bool:
+    """After 24 days of silence the peer's clock may have wrapped: TS.Recent says nothing (RFC 7323 §5.5)."""
+    return now - tcb.ts_recent_at > _TS_RECENT_LIFETIME
 
 
 def _in_window(tcb: Connection, segment: Segment, seq: int, now: float) -> bool:
