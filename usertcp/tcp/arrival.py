@@ -426,13 +426,15 @@ def _out_of_order(tcb: Connection, segment: Segment, seq: int, payload: bytes | 
         drop(tcb, segment, "out-of-order-memory", "3.10.7.4", now)
         output.send_ack(tcb, now)
         return
-    new = buffer.hold(seq, payload)
-    tcb.outlet.count("out-of-order")
-    sack.note_held(tcb, seq)
-    if new < len(payload):
-        sack.note_duplicate(tcb, seq, seq + len(payload))
-    if not new and len(buffer.held) >= buffer.max_gaps:
+    duplicate = buffer.held_part(seq, seq + len(payload))
+    if not buffer.hold(seq, payload) and duplicate is None:
         drop(tcb, segment, "too-many-gaps", "3.10.7.4", now)
+        output.send_ack(tcb, now)
+        return
+    outlet.count("out-of-order")
+    sack.note_held(tcb, seq)
+    if duplicate is not None:
+        sack.note_duplicate(tcb, *duplicate)
     trace = tcb.outlet.trace
     if trace is not None:
         trace((Kind.OUT_OF_ORDER, now, tcb.number, seq & MASK, len(payload), buffer.held_bytes))
