@@ -165,8 +165,8 @@ _FIELDS: Final = {
     "local_address": "our address",
     "local_port": "our port",
     "message": "what the ICMP message says",
-    "mss": "what a full-sized segment of ours carries, in bytes",
-    "mtu": "the largest packet that the path takes as far as we know, in bytes",
+    "mss": "bytes of data that a segment of ours carries",
+    "mtu": "the largest packet that the path takes, in bytes",
     "next_state": "state after it",
     "options": "the options that were there, timestamps excepted",
     "reason": "why, in a line",
@@ -211,7 +211,7 @@ _SAMPLES: Final[tuple[TraceEvent, ...]] = (
     Congestion(8.5, 1, "three duplicate acknowledgments: fast retransmit", 7240, 7240),
     Deleted(9.0, 1, ""),
     IcmpIn(8.75, 1, "no route: ICMP host unreachable", "remembered, nothing else"),
-    PathMtu(8.75, 1, "a router on the path takes no larger packets", 1400, 1348),
+    PathMtu(8.75, 1, "ICMP says that the path takes less", 1400, 1348),
 )
 
 

@@ -21,8 +21,6 @@ from usertcp.stack.errors import NotOurAddress
 from usertcp.tcp.errors import ConnectionRefused, ConnectionReset, ConnectionTimedOut, HostUnreachable
 from usertcp.tcp.states import State
 
-pytestmark = pytest.mark.rootless
-
 families = pytest.mark.parametrize("family", [4, 6])
 
 DATA = random.Random(2).randbytes(5_000_000)
@@ -62,6 +60,7 @@ async def exchange(stream: TcpStream, data: bytes) -> bytes:
     return received
 
 
+@pytest.mark.rootless
 @families
 @pytest.mark.parametrize("offload", [True, False], ids=["offload", "no-offload"])
 async def test_both_ways_at_once(family: int, offload: bool) -> None:
@@ -96,6 +95,7 @@ async def test_the_kernel_closes_first(family: int) -> None:
         assert not stack.host.time_waits
 
 
+@pytest.mark.rootless
 @families
 async def test_a_closed_port(family: int) -> None:
     async with usertcp.open_stack() as stack:
@@ -138,6 +138,7 @@ async def test_the_kernel_resets() -> None:
         await stream.aclose()
 
 
+@pytest.mark.rootless
 async def test_nobody_answers() -> None:
     """A black hole on the host: our SYN is sent again, and given up after R2."""
     blackhole("blackhole")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.scenarios.driver import OUR_PORT, Peer, Us, in_state, meet
+from tests.scenarios.driver import OUR_PORT, PLAIN, Peer, Us, in_state, meet
 from usertcp.stack.errors import AddressInUse, NotOurAddress
 from usertcp.stack.host import HostConfig
 from usertcp.tcp.states import Event, State
@@ -46,7 +46,7 @@ def test_children_are_accepted_in_order() -> None:
 
 def test_a_full_backlog_drops_syns() -> None:
     """RFC 9293 §3.10.7.2 leaves it open: the peer tries again, so it is not told "refused"."""
-    us, _ = meet()
+    us, _ = meet(config=HostConfig(settings=PLAIN, syn_cookies=False))
     listener = us.listens(backlog=2)
     first, second, third = _peers(us, 3)
     assert _knocks(us, first)
@@ -60,7 +60,7 @@ def test_a_full_backlog_drops_syns() -> None:
 
 def test_a_reset_in_syn_received_makes_room() -> None:
     """RFC 9293 §3.10.7.4, second: the child goes, the listener stays in LISTEN."""
-    us, _ = meet()
+    us, _ = meet(config=HostConfig(settings=PLAIN, syn_cookies=False))
     listener = us.listens(backlog=1)
     first, second = _peers(us, 2)
     assert _knocks(us, first)

@@ -54,6 +54,7 @@ _TCP: Final = {
     "r1-reached": "connections that passed the R1 threshold of retransmissions",
     "dsacks-received": "reports of duplicates (RFC 2883)",
     "recoveries-undone": "recoveries that turned out to be mistaken (RFC 4015)",
+    "reset-in-time-wait": "RSTs in TIME-WAIT, which they do not end (RFC 1337)",
     "reset-not-exact": "RSTs in the window, but not at RCV.NXT (RFC 5961 §3)",
     "reset-outside-window": "RSTs outside the receive window",
     "reset-without-ack": "RSTs without ACK in answer to a SYN",
@@ -71,6 +72,7 @@ _TCP: Final = {
 }
 
 _HOST: Final = {
+    "accept-queue-full": "ACKs of SYN cookies not taken because nobody accepted the connections before them",
     "backlog-full": "SYNs not answered because the listener's backlog was full",
     "connections-established": "connections that reached ESTABLISHED",
     "connections-opened": "connections opened, actively or passively",
@@ -86,6 +88,9 @@ _HOST: Final = {
     "resets-held-back": "RSTs not sent because of their rate limit",
     "source-is-us": "packets that claim to come from our own address (LAND)",
     "source-not-a-host": "packets from broadcast, multicast, loopback or unspecified addresses",
+    "syn-cookies-failed": "segments for no connection that acknowledge no SYN cookie, while some were valid",
+    "syn-cookies-sent": "SYNs answered with a cookie (RFC 4987 §3.6)",
+    "syn-cookies-valid": "segments that acknowledge a SYN cookie",
     "time-exceeded-sent": "ICMP time exceeded messages sent for datagrams that stayed incomplete",
     "udp-port-closed": "UDP datagrams, for which no port is open here",
     "unknown-protocol": "packets of a protocol that is neither TCP, UDP nor ICMP",

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from math import inf
 from struct import Struct
 
+from usertcp.stack import backlog as backlogs
 from usertcp.stack import icmp_handling, ingress, numbers
 from usertcp.stack.counters import Counters
 from usertcp.stack.errors import AddressInUse, NotOurAddress
@@ -32,10 +33,11 @@ from usertcp.tcp.states import Event, State
 from usertcp.tcp.time_wait import TimeWait
 from usertcp.wire.buffer import Buffer
 from usertcp.wire.frame import FrameTemplate
-from usertcp.wire.seq import MASK, unwrap
+from usertcp.wire.seq import MASK
 from usertcp.wire.tcp import ACK, NO_OPTIONS, RST, SYN, Options, Segment
 
 _PORTS = Struct("!HH")
+#: How far behind an earlier connection's sequence the next one starts at least: one unscaled window.
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class HostConfig:
     max_orphans: int = 65536
     #: Connections of all kinds; a SYN beyond it is dropped.
     max_connections: int = 1 << 20
+    #: Answer SYNs beyond a listener's backlog with cookies (RFC 4987 §3.6); else drop them.
+    syn_cookies: bool = True
 
 
 class Host:
@@ -104,7 +108,6 @@ class Host:
         self.time_waits: dict[bytes, TimeWait] = {}
         self._time_wait_queue: deque[TimeWait] = deque()
         #: The TIME-WAIT that gives way to the SYN that is being looked at.
-        self._predecessor: TimeWait | None = None
         self.out_of_order_bytes = 0
         self.out_of_order_limit = self.config.out_of_order_bytes
         self.orphans = 0
@@ -180,7 +183,7 @@ class Host:
         if local_address not in self.address_set:
             raise NotOurAddress("that address is not one of this host's")
         key, local_port = self._free_key(remote_address, remote_port, local_address, local_port)
-        connection = self._new_connection(
+        connection = self.new_connection(
             key, local_address, local_port, remote_address, remote_port, now, "active", settings
         )
         connection.open_active(now)
@@ -195,25 +198,34 @@ class Host:
             connection.segment_arrives(segment, now)
             return
         waiting = self.time_waits.get(key)
-        if waiting is None or self._gives_way(waiting, segment, dst, now):
-            self._predecessor = waiting
+        if waiting is None:
             self._no_connection(key, src, dst, segment, now)
-            self._predecessor = None
+            return
+        if self._gives_way(waiting, segment, dst, now):
+            self._no_connection(key, src, dst, segment, now, iss_after=waiting.snd_nxt)
             return
         if self.trace is not None:
             self._trace_time_wait(waiting, segment, now)
-        time_wait.segment_arrives(waiting, segment, self, time_wait=self.config.settings.time_wait, now=now)
+        time_wait.segment_arrives(waiting, segment, self, self.config.settings, now)
 
-    def _no_connection(self, key: bytes, src: bytes, dst: bytes, segment: Segment, now: float) -> None:
+    def _no_connection(
+        self, key: bytes, src: bytes, dst: bytes, segment: Segment, now: float, iss_after: int = 0
+    ) -> None:
         """RFC 9293 §3.10.7.1 and, where somebody listens, §3.10.7.2."""
         listener = self.listener_for(segment.dst_port, dst)
         flags = segment.flags
         if listener is None or flags & (ACK | RST):
+            if (
+                listener is not None
+                and flags & (SYN | ACK | RST) == ACK
+                and backlogs.ack_arrives(self, listener, key, src, dst, segment, now)
+            ):
+                return
             if not flags & RST:
                 self.count("no-connection")
             self.reset_unknown(src, dst, segment, now)
         elif flags & SYN:
-            self._spawn(listener, key, src, dst, segment, now)
+            backlogs.syn_arrives(self, listener, key, src, dst, segment, now, iss_after)
         else:
             self.count("no-ack")
 
@@ -221,22 +233,11 @@ class Host:
         """Who answers SYNs for this socket."""
         return self.listeners.get((port, address)) or self.listeners.get((port, None))
 
-    def _spawn(
-        self, listener: Listener, key: bytes, src: bytes, dst: bytes, segment: Segment, now: float
-    ) -> None:
-        if listener.full or len(self.connections) >= self.config.max_connections:
-            self.count("backlog-full")
-            return
-        port, peer_port = segment.dst_port, segment.src_port
-        child = self._new_connection(key, dst, port, src, peer_port, now, "passive", listener.settings)
-        child.listener = listener
-        listener.half_open.add(child)
-        child.open_passive(now)
-        child.segment_arrives(segment, now)
-
     def _gives_way(self, waiting: TimeWait, segment: Segment, dst: bytes, now: float) -> bool:
-        """MAY-2 (RFC 9293 §3.10.7.4): TIME-WAIT ends for a SYN beyond all its numbers, if somebody listens."""
-        if segment.flags & (SYN | ACK | RST) != SYN or unwrap(segment.seq, waiting.rcv_nxt) <= waiting.rcv_nxt:
+        """TIME-WAIT ends for a SYN beyond all its numbers, if somebody listens."""
+        if segment.flags & (SYN | ACK | RST) != SYN:
+            return False
+        if not time_wait.gives_way(waiting, segment, timestamps=self.config.settings.timestamps):
             return False
         if self.listener_for(segment.dst_port, dst) is None:
             return False
@@ -310,13 +311,12 @@ class Host:
         self.woken.append(connection)
 
     def new_iss(self, connection: Connection, now: float) -> int:
-        """RFC 9293 §3.4.1; beyond all numbers of a connection that gave way to this one (§3.6.1, MAY-2)."""
-        isn = numbers.initial_sequence_number(self.secret, connection.key, now)
-        old = self._predecessor
-        if old is not None and unwrap(isn, old.snd_nxt) <= old.snd_nxt:
-            # It sent faster than the clock of the ISN ticks.
-            return (old.snd_nxt + numbers.BEYOND_OLD_CONNECTION) & MASK
-        return isn
+        """RFC 9293 §3.4.1; beyond ``connection.iss`` where an earlier connection left that (§3.6.1, MAY-2)."""
+        iss, after = numbers.initial_sequence_number(self.secret, connection.key, now), connection.iss
+        if not after or 0 < (iss - after) & MASK < 0x80000000:
+            return iss
+        # The connection before sent faster than the clock of the ISN ticks.
+        return (after + numbers.BEYOND_OLD_CONNECTION) & MASK
 
     def new_identification(self, src: bytes, dst: bytes) -> int:
         """For a datagram that may have to be fragmented."""
@@ -442,7 +442,7 @@ class Host:
 
     # -- Making connections ---------------------------------------------------------------------------
 
-    def _new_connection(
+    def new_connection(
         self,
         key: bytes,
         local_address: bytes,
@@ -453,25 +453,10 @@ class Host:
         role: str,
         settings: Settings | None,
     ) -> Connection:
+        """A connection in CLOSED, known to the host; ``role`` is "active" or "passive"."""
         self._last_number += 1
-        path = self.path_mtus.get(remote_address, now)
-        connection = Connection(
-            self,
-            self._last_number,
-            local_address,
-            local_port,
-            remote_address,
-            remote_port,
-            settings=settings or self.config.settings,
-            path_mtu=path.mtu,
-            link_mtu=self.mtu,
-            gso_max=0xFFFF if self.offload else 0,
-            ts_offset=numbers.timestamp_offset(self.secret, local_address + remote_address),
-        )
-        connection.path.search_at = path.expires
-        connection.key = key
-        connection.template = FrameTemplate(
-            local_address, remote_address, local_port, remote_port, offload=self.offload
+        connection = self.connection_block(
+            self._last_number, key, local_address, local_port, remote_address, remote_port, settings, now
         )
         self.connections[key] = connection
         self.count("connections-opened")
@@ -488,6 +473,39 @@ class Host:
                     role,
                 )
             )
+        return connection
+
+    def connection_block(
+        self,
+        number: int,
+        key: bytes,
+        local_address: bytes,
+        local_port: int,
+        remote_address: bytes,
+        remote_port: int,
+        settings: Settings | None,
+        now: float,
+    ) -> Connection:
+        """A connection in CLOSED that no table knows of."""
+        path = self.path_mtus.get(remote_address, now)
+        connection = Connection(
+            self,
+            number,
+            local_address,
+            local_port,
+            remote_address,
+            remote_port,
+            settings=settings or self.config.settings,
+            path_mtu=path.mtu,
+            link_mtu=self.mtu,
+            gso_max=0xFFFF if self.offload else 0,
+            ts_offset=numbers.timestamp_offset(self.secret, local_address + remote_address),
+        )
+        connection.path.search_at = path.expires
+        connection.key = key
+        connection.template = FrameTemplate(
+            local_address, remote_address, local_port, remote_port, offload=self.offload
+        )
         return connection
 
     def _source_for(self, remote_address: bytes) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from usertcp.tcp.connection import Connection
@@ -15,11 +16,14 @@ if TYPE_CHECKING:
 class Listener:
     """What a host does with SYNs for one port.  It stays in LISTEN whatever its children do.
 
-    ``backlog`` bounds half-open and unaccepted connections together; a SYN beyond it is dropped and
-    counted, so that the peer tries again (RFC 9293 §3.10.7.2 leaves it open).
+    ``backlog`` bounds half-open and unaccepted connections together; :mod:`.backlog` says what becomes of a
+    SYN beyond it (RFC 9293 §3.10.7.2 leaves it open).
     """
 
-    __slots__ = ("address", "backlog", "half_open", "host", "open", "pending", "port", "ready", "settings", "user")
+    __slots__ = (
+        "address", "backlog", "cookies_until", "half_open", "host", "open", "pending", "port", "ready", "settings",
+        "user",
+    )  # fmt: skip
 
     def __init__(
         self, host: Host, port: int, address: bytes | None, backlog: int, settings: Settings | None = None
@@ -32,6 +36,8 @@ class Listener:
         self.half_open: set[Connection] = set()
         self.ready: deque[Connection] = deque()
         self.open = True
+        #: Until then an ACK may answer a SYN cookie of ours.
+        self.cookies_until = -inf
         #: Set by the host when a connection became ready; cleared by the application's side.
         self.pending = False
         #: The application's own handle.
@@ -39,8 +45,13 @@ class Listener:
 
     @property
     def full(self) -> bool:
-        """Whether a further SYN is dropped."""
+        """Whether there is no place for a further half-open child."""
         return len(self.half_open) + len(self.ready) >= self.backlog
+
+    @property
+    def accept_queue_full(self) -> bool:
+        """Whether connections that nobody accepts take all places."""
+        return len(self.ready) >= self.backlog
 
     def accept(self) -> Connection | None:
         """The oldest established connection that nobody took yet, or None."""

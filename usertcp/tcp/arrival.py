@@ -8,7 +8,7 @@ packets so.  TIME-WAIT has a module of its own, :mod:`.time_wait`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from usertcp.tcp import acknowledgment, calls, ecn, keepalive, opening, output, receive_window, sack
 from usertcp.tcp.errors import ConnectionRefused, ConnectionReset, HostUnreachable
@@ -21,6 +21,8 @@ from usertcp.wire.tcp import ACK, ECE, FIN, NO_OPTIONS, RST, SYN, URG, Segment
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
+
+_TS_RECENT_LIFETIME: Final = 24 * 86400.0
 
 
 def segment_arrives(tcb: Connection, segment: Segment, now: float) -> None:
@@ -57,7 +59,7 @@ def _in_listen(tcb: Connection, segment: Segment, now: float) -> None:
         drop(tcb, segment, "no-ack", "3.10.7.2", now)
         return
     # Third, check for a SYN
-    opening.peer_syn(tcb, segment)
+    opening.peer_syn(tcb, segment, now)
     tcb.step(Event.RCV_SYN, now)
     opening.send_syn(tcb, now)
     tcb.snd_wnd = segment.window
@@ -97,7 +99,7 @@ def _in_syn_sent(tcb: Connection, segment: Segment, now: float) -> None:
         drop(tcb, segment, "no-syn", "3.10.7.3", now)
         return
     # Fourth, check the SYN bit
-    opening.peer_syn(tcb, segment)
+    opening.peer_syn(tcb, segment, now)
     if not flags & ACK:
         tcb.step(Event.RCV_SYN, now)
         tcb.snd_wnd = segment.window
@@ -116,8 +118,7 @@ def _in_syn_sent(tcb: Connection, segment: Segment, now: float) -> None:
 
 def _established(tcb: Connection, segment: Segment, seq: int, ack: int, now: float, *, shift: int) -> None:
     """Our SYN is acknowledged: the send window is what the segment says, and the round trip is known."""
-    syn = tcb.rtx.first
-    sent_again = syn.times_sent > 1
+    sent_again = bool(tcb.rtx) and tcb.rtx.first.times_sent > 1
     acknowledgment.process(tcb, segment, seq, ack, now)
     tcb.max_snd_wnd = tcb.snd_wnd = segment.window << shift
     tcb.snd_wl1 = seq
@@ -188,7 +189,7 @@ def _check_sequence(tcb: Connection, segment: Segment, seq: int, now: float) -> 
     """First, check the sequence number, and the timestamp around it (RFC 7323 §5.3)."""
     flags = segment.flags
     ts_val = segment.ts_val if tcb.timestamps and not flags & (RST | SYN) else None
-    if ts_val is not None and (ts_val - tcb.ts_recent) & 0x80000000:  # R1
+    if ts_val is not None and (ts_val - tcb.ts_recent) & 0x80000000 and not _outdated(tcb, now):  # R1
         drop(tcb, segment, "paws", "5.3 of RFC 7323", now)
         tcb.need_ack()
         return False
@@ -196,7 +197,13 @@ def _check_sequence(tcb: Connection, segment: Segment, seq: int, now: float) -> 
         return False
     if ts_val is not None and seq <= tcb.last_ack_sent:  # R3
         tcb.ts_recent = ts_val
+        tcb.ts_recent_at = now
     return True
+
+
+def _outdated(tcb: Connection, now: float) -> bool:
+    """After 24 days of silence the peer's clock may have wrapped: TS.Recent says nothing (RFC 7323 §5.5)."""
+    return now - tcb.ts_recent_at > _TS_RECENT_LIFETIME
 
 
 def _in_window(tcb: Connection, segment: Segment, seq: int, now: float) -> bool:
@@ -264,12 +271,15 @@ def _check_rst(tcb: Connection, segment: Segment, seq: int, now: float) -> None:
         drop(tcb, segment, "reset-not-exact", "3.10.7.4", now)
         return
     state = tcb.state
+    if state is State.TIME_WAIT and tcb.settings.rfc1337:
+        drop(tcb, segment, "reset-in-time-wait", "RFC 1337 §3", now)
+        return
     if state is State.SYN_RECEIVED:
         if tcb.opened_passively:
             _return_to_listen(tcb, Event.RCV_RST_PASSIVE, now)
             return
         error: ConnectionRefused | ConnectionReset | None = ConnectionRefused("the peer took back its SYN with a RST")
-    elif state in (State.CLOSING, State.LAST_ACK):
+    elif state in (State.CLOSING, State.LAST_ACK, State.TIME_WAIT):
         error = None
     else:
         error = ConnectionReset(f"the peer sent a RST in {state}")
@@ -416,13 +426,15 @@ def _out_of_order(tcb: Connection, segment: Segment, seq: int, payload: bytes | 
         drop(tcb, segment, "out-of-order-memory", "3.10.7.4", now)
         output.send_ack(tcb, now)
         return
-    new = buffer.hold(seq, payload)
-    tcb.outlet.count("out-of-order")
-    sack.note_held(tcb, seq)
-    if new < len(payload):
-        sack.note_duplicate(tcb, seq, seq + len(payload))
-    if not new and len(buffer.held) >= buffer.max_gaps:
+    duplicate = buffer.held_part(seq, seq + len(payload))
+    if not buffer.hold(seq, payload) and duplicate is None:
         drop(tcb, segment, "too-many-gaps", "3.10.7.4", now)
+        output.send_ack(tcb, now)
+        return
+    outlet.count("out-of-order")
+    sack.note_held(tcb, seq)
+    if duplicate is not None:
+        sack.note_duplicate(tcb, *duplicate)
     trace = tcb.outlet.trace
     if trace is not None:
         trace((Kind.OUT_OF_ORDER, now, tcb.number, seq & MASK, len(payload), buffer.held_bytes))

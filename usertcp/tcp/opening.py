@@ -24,19 +24,24 @@ def header_length(tcb: Connection) -> int:
 
 
 def send_syn(tcb: Connection, now: float) -> None:
-    """Choose the initial sequence number and let the SYN out: SND.UNA = ISS, SND.NXT = ISS+1."""
-    tcb.iss = tcb.outlet.new_iss(tcb, now)
-    tcb.snd_una = tcb.iss
-    tcb.snd_nxt = tcb.iss + 1
-    tcb.recovery.recover = tcb.iss
-    tcb.send_buffer = SendBuffer(tcb.snd_nxt)
+    """Choose the initial sequence number and let the SYN out."""
+    begin(tcb, tcb.outlet.new_iss(tcb, now))
     record = Record(tcb.iss, tcb.snd_nxt, now, syn=True)
     record.times_sent = 0
     tcb.rtx.add(record)
     tcb.rtx.mark_lost(record)
+    tcb.touch()
+
+
+def begin(tcb: Connection, iss: int) -> None:
+    """Our sequence begins: SND.UNA = ISS, SND.NXT = ISS+1."""
+    tcb.iss = iss
+    tcb.snd_una = tcb.iss
+    tcb.snd_nxt = tcb.iss + 1
+    tcb.recovery.recover = tcb.iss
+    tcb.send_buffer = SendBuffer(tcb.snd_nxt)
     # A SYN,ACK to a peer that does not scale finds that out before it gets here.
     tcb.rcv_wscale = _scale_for(tcb.settings.receive_buffer) if tcb.scaling else 0
-    tcb.touch()
 
 
 def _scale_for(buffer: int) -> int:
@@ -60,7 +65,7 @@ def syn_window(tcb: Connection) -> int:
     return min(tcb.settings.receive_buffer, 0xFFFF)
 
 
-def peer_syn(tcb: Connection, segment: Segment) -> None:
+def peer_syn(tcb: Connection, segment: Segment, now: float) -> None:
     """Take what the peer's SYN says: IRS, MSS, window scale, timestamps."""
     offered = tcb.rcv_wnd  # by a SYN of ours that went before
     tcb.irs = segment.seq
@@ -78,6 +83,7 @@ def peer_syn(tcb: Connection, segment: Segment) -> None:
     tcb.timestamps = tcb.timestamps and segment.ts_val is not None
     if tcb.timestamps:
         tcb.ts_recent = segment.ts_val or 0
+        tcb.ts_recent_at = now
     tcb.sack_ok = tcb.sack_ok and options.sack_permitted
     user_timeout.take_option(tcb, options)
     ecn.peer_syn(tcb, segment)

@@ -64,6 +64,9 @@ class Settings:
     ecn: str = "passive"
     #: The congestion controller: see :mod:`usertcp.tcp.congestion.registry`.
     congestion_control: str = "cubic"
+    #: Ignore RSTs in TIME-WAIT (RFC 1337 §3, F1), so that an old duplicate can not end it early.  False: as
+    #: RFC 9293 §3.10.7.4 has it, the connection block is deleted.
+    rfc1337: bool = True
     #: Pace the loss-based controllers too; validate an unused window by RFC 7661 instead of RFC 5681 §4.1;
     #: react less to marks than to losses (RFC 8511).
     paced: bool = False

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Protocol
 from usertcp.tcp.events import Kind, Sink
 from usertcp.tcp.reset import sequence_length
 from usertcp.tcp.states import Event, State, step
-from usertcp.wire.seq import unwrap
+from usertcp.wire.seq import MASK, unwrap
 from usertcp.wire.tcp import ACK, FIN, RST, SYN, Segment
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
+    from usertcp.tcp.settings import Settings
 
 
 class Outlet(Protocol):
@@ -63,16 +64,30 @@ class TimeWait:
         self.connection: Connection | None = None if tcb.released else tcb
 
 
-def segment_arrives(waiting: TimeWait, segment: Segment, outlet: Outlet, *, time_wait: float, now: float) -> None:
-    """Everything that can still come here is an old duplicate, or the peer's FIN again.
+def gives_way(waiting: TimeWait, syn: Segment, *, timestamps: bool) -> bool:
+    """Whether ``syn`` is beyond all numbers of the old connection, so that nothing of it can be mistaken.
 
-    ``time_wait`` is 2 MSL in seconds, ``now`` the time.
+    ``timestamps``: the new connection would use them if the peer does.  RFC 9293 §3.6.1 (MAY-2, SHLD-4),
+    RFC 6191 §2.
     """
+    later = unwrap(syn.seq, waiting.rcv_nxt) >= waiting.rcv_nxt  # beyond the FIN, which stands before it
+    if not timestamps or syn.ts_val is None:
+        return later
+    if waiting.ts_offset is None:
+        return True
+    newer = (syn.ts_val - waiting.ts_recent) & MASK
+    return newer < 0x80000000 if newer else later
+
+
+def segment_arrives(waiting: TimeWait, segment: Segment, outlet: Outlet, settings: Settings, now: float) -> None:
+    """Everything that can still come here is an old duplicate, or the peer's FIN again."""
     seq = unwrap(segment.seq, waiting.rcv_nxt)
     flags = segment.flags
     end = seq + sequence_length(segment)
     if flags & RST:  # Second, check the RST bit
-        if seq == waiting.rcv_nxt:
+        if settings.rfc1337:
+            _drop(waiting, segment, "reset-in-time-wait", outlet, now, "RFC 1337 §3")
+        elif seq == waiting.rcv_nxt:
             leave(waiting, Event.RCV_RST, outlet, now)
         else:
             _drop(waiting, segment, "reset-not-exact", outlet, now)
@@ -83,7 +98,7 @@ def segment_arrives(waiting: TimeWait, segment: Segment, outlet: Outlet, *, time
         _drop(waiting, segment, "no-ack", outlet, now)
     elif flags & FIN and end == waiting.rcv_nxt:  # Eighth, check the FIN bit
         _step(waiting, Event.RCV_FIN, outlet, now)
-        waiting.due = now + time_wait
+        waiting.due = now + settings.time_wait
         outlet.acknowledge(waiting, now)
     elif end > seq:
         _drop(waiting, segment, "old-duplicate", outlet, now)
@@ -128,8 +143,10 @@ def _challenge(waiting: TimeWait, reason: str, outlet: Outlet, now: float) -> No
 _CHALLENGE_INTERVAL = 0.5
 
 
-def _drop(waiting: TimeWait, segment: Segment, reason: str, outlet: Outlet, now: float) -> None:
+def _drop(
+    waiting: TimeWait, segment: Segment, reason: str, outlet: Outlet, now: float, section: str = "3.10.7.4"
+) -> None:
     outlet.count(reason)
     if outlet.trace is not None:
         length = len(segment.payload)
-        outlet.trace((Kind.DROPPED, now, waiting.number, reason, "3.10.7.4", segment.seq, length))
+        outlet.trace((Kind.DROPPED, now, waiting.number, reason, section, segment.seq, length))

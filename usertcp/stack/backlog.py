@@ -1,0 +1,95 @@
+"""What a listener does with a SYN, and with the ACK that answers a SYN cookie.
+
+Each SYN that finds room makes a child, a whole :class:`~usertcp.tcp.connection.Connection` in
+SYN-RECEIVED: the backlog bounds them, and so there is no need of a smaller kind of child with a state
+machine of its own.  A child has its place in the accept queue from the start, so its SYN,ACK is a promise
+that is kept.  Once all places are taken by half-open children, SYNs are answered with cookies
+(:mod:`.syn_cookies`), which cost nothing and promise nothing.  While the accept queue itself is full, SYNs
+and ACKs are dropped, for the peer to try again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from usertcp.stack import syn_cookies
+from usertcp.stack.listener import Listener
+from usertcp.tcp import opening, output
+from usertcp.tcp.states import Event
+from usertcp.wire.seq import MASK
+from usertcp.wire.tcp import Segment
+
+if TYPE_CHECKING:
+    from usertcp.stack.host import Host
+
+
+def syn_arrives(
+    host: Host, listener: Listener, key: bytes, src: bytes, dst: bytes, syn: Segment, now: float, iss_after: int
+) -> None:
+    """RFC 9293 §3.10.7.2, third: a child, a cookie, or nothing.
+
+    ``iss_after``: where the sequence of an earlier connection between these sockets ended; 0 for none.
+    """
+    if listener.accept_queue_full or len(host.connections) >= host.config.max_connections:
+        host.count("backlog-full")
+    elif not listener.full:
+        child = host.new_connection(key, dst, syn.dst_port, src, syn.src_port, now, "passive", listener.settings)
+        child.iss = iss_after
+        child.listener = listener
+        listener.half_open.add(child)
+        child.open_passive(now)
+        child.segment_arrives(syn, now)
+    elif not host.config.syn_cookies or not _answer_with_cookie(host, listener, key, src, dst, syn, now):
+        host.count("backlog-full")
+    else:
+        listener.cookies_until = now + syn_cookies.LIFETIME
+
+
+def _answer_with_cookie(
+    host: Host, listener: Listener, key: bytes, src: bytes, dst: bytes, syn: Segment, now: float
+) -> bool:
+    """The SYN,ACK of a child that is forgotten as soon as it has spoken.  False: no cookie can say it."""
+    child = host.connection_block(0, key, dst, syn.dst_port, src, syn.src_port, listener.settings, now)
+    if not child.timestamps or syn.ts_val is None:
+        syn = syn_cookies.without_memory(syn)
+    opening.peer_syn(child, syn, now)
+    cookie = syn_cookies.make(host.secret, key, syn.seq, child.peer_mss, now)
+    if cookie is None:
+        return False
+    opening.begin(child, cookie)
+    if child.timestamps:
+        clock = opening.timestamp(child, now)
+        child.ts_offset -= clock - syn_cookies.timestamp(clock, syn)
+    output.send_syn(child, now)
+    host.count("syn-cookies-sent")
+    return True
+
+
+def ack_arrives(
+    host: Host, listener: Listener, key: bytes, src: bytes, dst: bytes, ack: Segment, now: float
+) -> bool:
+    """An ACK for no connection: the child that a cookie stood for, if it does acknowledge a cookie.
+
+    False: it does not, and gets the RST of RFC 9293 §3.10.7.2, second.
+    """
+    if now > listener.cookies_until:
+        return False
+    syn = syn_cookies.syn_of(host.secret, key, ack, now)
+    if syn is None:
+        host.count("syn-cookies-failed")
+        return False
+    host.count("syn-cookies-valid")
+    if listener.accept_queue_full or len(host.connections) >= host.config.max_connections:
+        host.count("accept-queue-full")
+        return True
+    child = host.new_connection(key, dst, ack.dst_port, src, ack.src_port, now, "passive", listener.settings)
+    child.listener = listener
+    listener.half_open.add(child)
+    child.open_passive(now)
+    opening.peer_syn(child, syn, now)
+    child.step(Event.RCV_SYN, now)
+    # Nobody remembers when the SYN,ACK went out, so it is not on the retransmission queue.
+    opening.begin(child, (ack.ack - 1) & MASK)
+    child.rcv_adv = child.rcv_nxt + opening.syn_window(child)
+    child.segment_arrives(ack, now)
+    return True
