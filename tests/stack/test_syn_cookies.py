@@ -53,6 +53,11 @@ def test_a_cookie_lives_through_two_periods(age: float, valid: bool) -> None:
     assert (syn_cookies.syn_of(SECRET, SOCKETS, ack_of(made()), NOW + age) is not None) == valid
 
 
+def test_a_clock_that_has_only_just_begun() -> None:
+    assert syn_cookies.syn_of(SECRET, SOCKETS, ack_of(made(now=0.0)), 0.0) is not None
+    assert syn_cookies.syn_of(SECRET, SOCKETS, ack_of(made()), 0.0) is None
+
+
 def test_a_cookie_is_for_one_peer_one_syn_and_one_host_only() -> None:
     cookie = made()
     assert syn_cookies.syn_of(SECRET, bytes(12), ack_of(cookie), NOW) is None

@@ -6,6 +6,7 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from usertcp.stack.fast_open import PendingRequests
 from usertcp.tcp.connection import Connection
 
 if TYPE_CHECKING:
@@ -20,10 +21,11 @@ class Listener:
     """
 
     __slots__ = (
-        "address", "backlog", "cookies_until", "half_open", "host", "open", "pending", "port", "ready", "user",
+        "address", "backlog", "cookies_until", "fast_open", "half_open", "host", "open", "pending", "port", "ready",
+        "user",
     )  # fmt: skip
 
-    def __init__(self, host: Host, port: int, address: bytes | None, backlog: int) -> None:
+    def __init__(self, host: Host, port: int, address: bytes | None, backlog: int, fast_open: int) -> None:
         self.host = host
         self.port = port
         self.address = address
@@ -31,6 +33,7 @@ class Listener:
         self.half_open: set[Connection] = set()
         self.ready: deque[Connection] = deque()
         self.open = True
+        self.fast_open = PendingRequests(fast_open)
         #: Until then an ACK may answer a SYN cookie of ours.
         self.cookies_until = -inf
         #: Set by the host when a connection became ready; cleared by the application's side.

@@ -16,7 +16,12 @@ _TICKS_PER_SECOND: Final = 250_000
 
 def keyed_hash(secret: bytes, purpose: bytes, what: bytes) -> int:
     """32 bits that depend on all of ``what`` and cannot be computed without ``secret``."""
-    return int.from_bytes(blake2b(what, digest_size=4, key=secret, person=purpose).digest(), "big")
+    return int.from_bytes(keyed_bytes(secret, purpose, what, 4), "big")
+
+
+def keyed_bytes(secret: bytes, purpose: bytes, what: bytes, length: int) -> bytes:
+    """``length`` bytes of the same kind; ``purpose`` has at most 16."""
+    return blake2b(what, digest_size=length, key=secret, person=purpose).digest()
 
 
 def initial_sequence_number(secret: bytes, sockets: bytes, now: float) -> int:

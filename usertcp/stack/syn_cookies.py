@@ -95,5 +95,5 @@ def _take_from_timestamp(syn: Segment, ts_val: int, ts_ecr: int) -> None:
 
 
 def _cookie(secret: bytes, sockets: bytes, irs: int, index: int, period: int) -> int:
-    what = sockets + irs.to_bytes(4, "big") + period.to_bytes(8, "big") + bytes((index,))
+    what = sockets + irs.to_bytes(4, "big") + period.to_bytes(8, "big", signed=True) + bytes((index,))
     return keyed_hash(secret, b"syn cookie", what) & ~_INDEX_BITS | index

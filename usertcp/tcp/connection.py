@@ -19,7 +19,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
-from usertcp.tcp import arrival, calls, output, timeouts
+from usertcp.tcp import arrival, calls, opening, output, timeouts
 from usertcp.tcp.congestion.registry import make as make_controller
 from usertcp.tcp.errors import TcpError
 from usertcp.tcp.events import Kind, Sink
@@ -78,6 +78,12 @@ class Outlet(Protocol):
     def count(self, name: str, by: int = 1) -> None:
         """Count under a name of :mod:`usertcp.stack.counters`."""
 
+    def fast_open_cookie(self, connection: Connection, cookie: bytes) -> None:
+        """The peer gave us ``cookie`` for Fast Open (RFC 7413 §4.1.3)."""
+
+    def fast_open_failed(self, connection: Connection) -> None:
+        """Fast Open did not work with this peer (RFC 7413 §4.1.3.1)."""
+
     def new_iss(self, connection: Connection, now: float) -> int:
         """An initial sequence number for this pair of sockets (RFC 9293 §3.4.1)."""
 
@@ -101,7 +107,9 @@ class Connection:
         "delivered_at",
         "dsack",
         "dup_acks",
+        "early",
         "error",
+        "fast_open",
         "fin_seq",
         "fin_wait_2_due",
         "gso_payload",
@@ -211,6 +219,10 @@ class Connection:
 
         self.state = State.CLOSED
         self.opened_passively = False
+        #: The Fast Open option of our SYN or SYN,ACK; None: there is none.
+        self.fast_open: bytes | None = None
+        #: The peer's SYN brought a right cookie: data flows in SYN-RECEIVED already (RFC 7413 §4.2.2).
+        self.early = False
         self.error: TcpError | None = None
         self.soft_error = ""
         self.close_queued = False
@@ -251,7 +263,7 @@ class Connection:
         # Segment sizes: the peer's MSS option, what a segment of ours carries, what the peer's seem to carry
         self.path_mtu = path_mtu
         self.gso_payload = gso_max
-        self.peer_mss = 536 if len(local_address) == 4 else 1220  # §3.7.1 (MUST-15)
+        self.peer_mss = opening.default_mss(local_address)
         self.snd_mss = self.peer_mss
         self.rcv_mss = 0
 

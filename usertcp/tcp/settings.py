@@ -53,6 +53,8 @@ class Settings:
     tlp: bool = True
     min_pto: float = 0.01
     peer_ack_delay: float = 0.2
+    #: TCP Fast Open (RFC 7413), as client where data is given with OPEN, as server where the listener wants it.
+    fast_open: bool = True
     #: Watch for spurious timeouts (RFC 5682).
     frto: bool = True
     #: The congestion controller: see :mod:`usertcp.tcp.congestion.registry`.

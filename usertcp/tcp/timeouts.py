@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from usertcp.tcp import output, recovery, tlp
 from usertcp.tcp.errors import ConnectionTimedOut
-from usertcp.tcp.states import Event
+from usertcp.tcp.states import Event, State
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
@@ -67,7 +67,10 @@ def _expired(tcb: Connection, now: float) -> None:
         return
     tcb.step(Event.RETRANSMISSION_TIMEOUT, now)
     if first.syn:
-        tcb.rtx.mark_all_lost()
+        if tcb.state is State.SYN_SENT:
+            tcb.rtx.mark_lost(first)  # data that went with it waits for the answer (RFC 7413 §4.2.2)
+        else:
+            tcb.rtx.mark_all_lost()
     else:
         recovery.on_timeout(tcb, now)
     tcb.rtt.back_off()
