@@ -107,6 +107,18 @@ def test_the_ack_of_a_cookie_may_bring_data(fin: bool) -> None:
     assert us.state is (State.CLOSE_WAIT if fin else State.ESTABLISHED)
 
 
+def test_data_that_overtakes_the_ack_of_a_cookie_is_not_refused() -> None:
+    us, peer = flooded()
+    peer.sends(SYN, seq=0)
+    peer.receives(SYN | ACK)
+    peer.sends(ACK, seq=6, ack=1, data=b" HTTP/1.1")
+    peer.hears_nothing()
+    peer.sends(ACK, seq=1, ack=1, data=b"GET /")
+    peer.sends(ACK, seq=6, ack=1, data=b" HTTP/1.1")
+    us.tcb = us.accepts()
+    assert us.reads() == b"GET / HTTP/1.1"
+
+
 @pytest.mark.parametrize("wrong", ["ack", "seq", "late"])
 def test_an_ack_that_acknowledges_no_cookie_is_answered_with_a_reset(wrong: str) -> None:
     """RFC 9293 §3.10.7.2, second."""

@@ -92,14 +92,15 @@ def ack_arrives(
 ) -> bool:
     """An ACK for no connection: the child that a cookie stood for, if it does acknowledge a cookie.
 
-    False: it does not, and gets the RST of RFC 9293 §3.10.7.2, second.
+    False: it does not, and gets the RST of RFC 9293 §3.10.7.2, second.  Not so data, which may have overtaken
+    the segment that acknowledges the cookie: it is dropped, and will come again.
     """
     if now > listener.cookies_until:
         return False
     syn = syn_cookies.syn_of(host.secret, key, ack, now)
     if syn is None:
         host.count("syn-cookies-failed")
-        return False
+        return bool(ack.payload)
     host.count("syn-cookies-valid")
     if listener.accept_queue_full or len(host.connections) >= host.config.max_connections:
         host.count("accept-queue-full")

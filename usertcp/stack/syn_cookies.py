@@ -12,6 +12,10 @@ a cookie is good for 64 to 128 seconds, and for one peer only.
 
 Unlike other initial sequence numbers a cookie does not grow with time (RFC 9293 §3.4.1): there is no room
 for it.  Segments of an older connection that are still about are kept out by timestamps alone.
+
+What cookies can not bear is disorder right at the start: a bare acknowledgment that overtakes the peer's
+first data, or a SYN that comes twice and is answered once with a cookie and once by a child, whose initial
+sequence number is another, ends in a RST.
 """
 
 from __future__ import annotations
