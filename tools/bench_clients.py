@@ -169,7 +169,7 @@ def _read_answer(connection: socket.socket, wanted: bytes) -> None:
 class Requests(NamedTuple):
     """What became of many requests."""
 
-    count: int
+    done: int
     seconds: float
 
 
@@ -188,7 +188,7 @@ def one_after_the_other(_: Connection, target: Target, seconds: float) -> Reques
     return Requests(count, now - start)
 
 
-def at_a_time(_: Connection, target: Target, seconds: float, connections: int) -> Requests:
+def at_a_time(_pipe: Connection, target: Target, seconds: float, connections: int) -> Requests:
     """The same with ``connections`` at each moment."""
     with selectors.DefaultSelector() as selector:
         start = time.perf_counter()
@@ -276,7 +276,7 @@ class RoundTrips(NamedTuple):
 
     p50: float
     p99: float
-    count: int
+    done: int
 
 
 def round_trips(_: Connection, target: Target, seconds: float) -> RoundTrips:

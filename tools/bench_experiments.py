@@ -20,6 +20,8 @@ USERTCP, KERNEL, RAW = "usertcp", "kernel", "raw"
 PLAIN: Final = {USERTCP: "usertcp-plain", RAW: "raw-plain"}
 
 _FIRST_SIZE: Final = 4 << 20
+_TRIALS: Final = 6
+_GROWTH: Final = 8.0
 _GIGABYTE: Final = 1e9
 _LARGEST: Final = 40 * 10**9
 
@@ -104,12 +106,14 @@ class Bench:
         return taken, server.process.cpu_seconds() - before, size * connections
 
     def _find_size(self, move: Callable[..., float], target: Target, connections: int) -> int:
-        """Bytes for each connection, approached in steps: the first ones start slowly."""
-        size, seconds = _FIRST_SIZE // connections, self.options.seconds
-        for wanted in (seconds / 4, seconds):
+        """Bytes for each connection that take about the time wanted; approached, since all begins slowly."""
+        size, wanted, taken = _FIRST_SIZE // connections, self.options.seconds, 0.0
+        for _ in range(_TRIALS):
             taken = call(self.patience(), move, target, size, connections)
-            size = min(max(int(size * wanted / taken), _FIRST_SIZE // connections), _LARGEST)
-        return size
+            if taken > wanted / 2:
+                break
+            size = min(int(size * min(wanted / taken, _GROWTH)), _LARGEST)
+        return min(max(int(size * wanted / taken), 1), _LARGEST)
 
 
 # -- Bulk --------------------------------------------------------------------------------------------
@@ -145,9 +149,9 @@ def _requests(name: str, title: str, client: Callable[..., Requests], *arguments
         server = bench.server(column)
         target, seconds = Target(server.address), bench.options.seconds
         before = server.process.cpu_seconds()
-        done: Requests = call(bench.patience(), client, target, seconds, *arguments)
+        result: Requests = call(bench.patience(), client, target, seconds, *arguments)
         used = server.process.cpu_seconds() - before
-        return {name: done.count / done.seconds, cpu: used / done.count}
+        return {name: result.done / result.seconds, cpu: used / result.done}
 
     metrics = (
         Metric(name, title, "/s", more_is_better=True),
@@ -175,9 +179,9 @@ def _round_trips(name: str, where: str, measure_all: Callable[[Bench, str], Valu
 def _round_trip(bench: Bench, column: str) -> Values:
     server = bench.server(column)
     before = server.process.cpu_seconds()
-    done: RoundTrips = call(bench.patience(), clients.round_trips, Target(server.address), bench.options.seconds)
+    result: RoundTrips = call(bench.patience(), clients.round_trips, Target(server.address), bench.options.seconds)
     used = server.process.cpu_seconds() - before
-    return {"p50": done.p50, "p99": done.p99, "cpu": used / done.count}
+    return {"p50": result.p50, "p99": result.p99, "cpu": used / result.done}
 
 
 def _round_trip_on_one_cpu(bench: Bench, column: str) -> Values:

@@ -9,7 +9,7 @@ from bench_experiments import KERNEL, RAW, USERTCP
 from bench_results import TITLES, Results, Row, number, times
 
 _COLORS: Final = {USERTCP: "#1f6feb", KERNEL: "#8b949e", RAW: "#d29922"}
-_WIDTH, _LEFT, _RIGHT, _MARGIN = 900, 300, 170, 16
+_WIDTH, _LEFT, _RIGHT, _MARGIN = 960, 350, 180, 16
 _BAR, _GAP, _TOP = 14, 12, 92
 _STYLE: Final = """\
 text{font:13px system-ui,sans-serif;fill:#1f2328}
@@ -26,7 +26,7 @@ def svg(results: Results) -> str:
         drawn = _row(row, y)
         if drawn:
             parts.extend(drawn)
-            y += len(_systems(row)) * _BAR + _GAP
+            y += max(len(_systems(row)), 2) * _BAR + _GAP
     height = y + 2 * _MARGIN
     machine = results.machine
     where = f"{machine['cpu']}, Linux {machine['kernel']}, {machine['python']}, {machine['date']}"
@@ -67,7 +67,7 @@ def _row(row: Row, y: int) -> list[str]:
         return []
     largest = max(row.median(system) or 0.0 for system in systems)
     better = "more is better" if row.metric.more_is_better else "less is better"
-    middle = y + len(systems) * _BAR / 2
+    middle = y + len(systems) * _BAR / 2 - 2
     parts = [
         f'<text x="{_LEFT - 10}" y="{middle:g}" text-anchor="end">{escape(row.metric.title)}'
         f'<tspan class="small" x="{_LEFT - 10}" dy="13">{escape(row.metric.unit)}, {better}</tspan></text>'

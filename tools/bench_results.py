@@ -134,6 +134,10 @@ def table(results: Results) -> str:
         f"{results.options['idle_connections']:g} idle connections; MTU 1500; a ratio is usertcp's share of "
         f"what stands before it; ~: the runs differ by more than {NOISY:.0%}."
     )
+    lines.append(
+        "Memory and CPU are the server process's own: what the kernel holds for its sockets is not in it, "
+        "what it does for them within the process's system calls is."
+    )
     lines.append(", ".join(f"{name} {value}" for name, value in results.machine.items()))
     lines.extend(
         f"failed: {row.metric.title}, {TITLES[system]}: {why}"

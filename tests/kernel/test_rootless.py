@@ -1,4 +1,5 @@
-"""The tests marked ``rootless`` once more, as a uid without privileges, in a user namespace."""
+"""What a uid without privileges can do: the tests marked ``rootless`` once more, in a user namespace of its
+own, and a TUN that root has prepared."""
 
 from __future__ import annotations
 
@@ -65,12 +66,14 @@ def environment(home: Path) -> dict[str, str]:
     except PermissionError:
         pytest.skip("this root may not make device nodes")
     node.chmod(0o666)
+    open_the_way([ROOT, *{Path(each).resolve() for each in (sys.prefix, sys.base_prefix)}])
     return {
         NODE_VARIABLE: str(node),
         "HOME": str(home),
         "TMPDIR": str(home),
         "HYPOTHESIS_STORAGE_DIRECTORY": str(home / "hypothesis"),
-        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(home / "bytecode"),
         # So that a test which is skipped there fails here.
         "CI": "true",
     }
@@ -100,7 +103,6 @@ def open_the_way(paths: list[Path]) -> None:
 
 @pytest.mark.kernel(timeout=600)
 def test_without_privileges(environment: dict[str, str]) -> None:
-    open_the_way([ROOT, *{Path(each).resolve() for each in (sys.prefix, sys.base_prefix)}])
     enter = "from usertcp.runtime import namespace; namespace.enter()"
     probe = as_nobody(sys.executable, "-c", enter, environment=environment)
     if probe.returncode != 0:
@@ -109,3 +111,37 @@ def test_without_privileges(environment: dict[str, str]) -> None:
     done = as_nobody(*command, environment=environment)
     print(done.stdout)
     assert done.returncode == 0
+
+
+USE_HANDED_OVER = """
+from usertcp.runtime.interface import configure, parse_address
+from usertcp.runtime.tun import Tun
+tun = Tun()
+print(configure(tun.name, [parse_address("192.0.2.2/24")], mtu=1500), tun.offload, tun.persistent)
+"""
+
+
+def ip(*words: str) -> None:
+    subprocess.run(["ip", *words], check=True)
+
+
+def test_a_device_that_was_handed_over(environment: dict[str, str]) -> None:
+    """Root makes it, gives it addresses and brings it up; then no capability is needed."""
+
+    def use() -> str:
+        done = as_nobody(sys.executable, "-c", USE_HANDED_OVER, environment=environment)
+        return done.stdout.strip().splitlines()[-1]
+
+    assert "no permission to make the TUN usertcp0: use sudo" in use()
+    ip("tuntap", "add", "dev", "usertcp0", "mode", "tun", "user", str(NOBODY), "vnet_hdr")
+    assert use().endswith(
+        "no permission to configure usertcp0: run it as root, or first: sudo ip address add 192.0.2.1/24 dev usertcp0"
+    )
+    ip("address", "add", "192.0.2.1/24", "dev", "usertcp0")
+    assert use().endswith("or first: sudo ip link set usertcp0 up")
+    ip("link", "set", "usertcp0", "up")
+    short_queue = "the queue of usertcp0 is short and may lose packets: sudo ip link set usertcp0 txqueuelen 10000"
+    assert use() == f"Configured(addresses=(IPv4Interface('192.0.2.2/24'),), warnings=('{short_queue}',)) True True"
+    ip("link", "set", "usertcp0", "txqueuelen", "10000")
+    assert use() == "Configured(addresses=(IPv4Interface('192.0.2.2/24'),), warnings=()) True True"
+    ip("tuntap", "delete", "dev", "usertcp0", "mode", "tun")

@@ -13,6 +13,7 @@ from usertcp.tcp.events import (
     Dropped,
     IcmpIn,
     Opened,
+    PathMtu,
     TraceEvent,
 )
 from usertcp.tcp.states import Event
@@ -108,6 +109,7 @@ def _everything(script: Make) -> list[TraceEvent]:
         ChallengeAck(made.time, 12345, "a SYN on an open connection", False),
         Congestion(made.time, 12345, "slow start again", 10**10, 10**10),
         IcmpIn(made.time, 12345, "host unreachable", "a hint only"),
+        PathMtu(made.time, 12345, "a router on the path takes no larger packets", 1280, 1208),
         Dropped(made.time + 10**7, 0, "no-such-port", "3.10.7.1", 0, 0),
         Opened(made.time, 3, bytes(range(100, 116)), 65535, bytes(range(50, 66)), 65535, "active"),
     ]

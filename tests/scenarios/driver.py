@@ -25,6 +25,7 @@ from usertcp.tcp.events import Kind
 from usertcp.tcp.settings import Settings
 from usertcp.tcp.states import Event, State
 from usertcp.wire import icmp, ipv4, ipv6, tcp
+from usertcp.wire.codepoint import FIELD
 from usertcp.wire.malformed import Malformed
 from usertcp.wire.seq import MASK
 from usertcp.wire.tcp import ACK, FIN, NO_OPTIONS, PSH, SYN, Options, Segment
@@ -36,10 +37,12 @@ START = 1000.0
 #: Times are sums of floats.
 _CLOSE_ENOUGH = 1e-6
 
-FLAGS = {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32}
+FLAGS = {"FIN": 1, "SYN": 2, "RST": 4, "PSH": 8, "ACK": 16, "URG": 32, "ECE": 64, "CWR": 128}
 
 #: The settings of most scenarios: nothing optional, so that every number in a test is the RFC's.
-PLAIN = Settings(timestamps=False, window_scaling=False, receive_buffer=65535, rfc1337=False)
+PLAIN = Settings(
+    timestamps=False, window_scaling=False, receive_buffer=65535, congestion_control="reno", rfc1337=False
+)
 
 
 def named(flags: int) -> str:
@@ -240,8 +243,9 @@ class Peer:
         sack: bool = False,
         fast_open: bytes | None = None,
         to_port: int = OUR_PORT,
+        ecn: int = 0,
     ) -> None:
-        """One segment; ``mss``, ``wscale``, ``sack`` and ``fast_open`` only count in a SYN."""
+        """One segment; ``mss`` to ``fast_open`` only count in a SYN; ``ecn`` is the IP header's field."""
         seq = self.snd_nxt if seq is None else seq
         ack = self.rcv_nxt if ack is None else ack
         length = len(data) + bool(flags & SYN) + bool(flags & FIN)
@@ -256,11 +260,12 @@ class Peer:
             self.window if window is None else window,
             urgent,
             data,
-            *(ts or (None, None)),
+            ts[0] if ts else None,
+            ts[1] if ts else None,
             options if flags & SYN else NO_OPTIONS,
         )
         ours, theirs = OURS[self.family], THEIRS[self.family]
-        self._puts_on_wire(tcp.PROTOCOL, tcp.emit(segment, theirs, ours) + data)
+        self._puts_on_wire(tcp.PROTOCOL, tcp.emit(segment, theirs, ours) + data, ecn)
 
     def reports(self, message: icmp.Message) -> None:
         """An ICMP message, as from a router on the way."""
@@ -270,12 +275,12 @@ class Peer:
         else:
             self._puts_on_wire(icmp.PROTOCOL_V6, icmp.emit_v6(message, theirs, ours))
 
-    def _puts_on_wire(self, protocol: int, payload: bytes) -> None:
+    def _puts_on_wire(self, protocol: int, payload: bytes, ecn: int = 0) -> None:
         ours, theirs = OURS[self.family], THEIRS[self.family]
         if self.family == 4:
-            header = ipv4.emit(ipv4.Header(theirs, ours, protocol), len(payload))
+            header = ipv4.emit(ipv4.Header(theirs, ours, protocol, tos=ecn), len(payload))
         else:
-            header = ipv6.emit(ipv6.Header(theirs, ours, protocol), len(payload))
+            header = ipv6.emit(ipv6.Header(theirs, ours, protocol, traffic_class=ecn), len(payload))
         packet = header + payload
         self.us.host.packet_arrives(bytes(10) + packet if self.us.host.offload else packet, self.us.now)
         self.us.tcb = self.us.host.connections.get(self.key, self.us.tcb)
@@ -377,16 +382,17 @@ def _tcp_segment(packet: bytes, *, checked: bool) -> Segment | None:
         assert not isinstance(v4, Malformed), v4
         if v4.protocol != tcp.PROTOCOL:
             return None
-        src, dst, data = v4.src, v4.dst, packet[v4.header_length :]
+        src, dst, data, tos = v4.src, v4.dst, packet[v4.header_length :], v4.tos
     else:
         v6 = ipv6.parse(packet)
         assert not isinstance(v6, Malformed), v6
         if v6.next_header != tcp.PROTOCOL:
             return None
-        src, dst, data = v6.src, v6.dst, packet[v6.payload_offset :]
+        src, dst, data, tos = v6.src, v6.dst, packet[v6.payload_offset :], v6.traffic_class
     assert not checked or tcp.checksum_ok(data, src, dst)
     segment = tcp.parse(data)
     assert not isinstance(segment, Malformed), segment
+    segment.ecn = tos & FIELD
     return segment
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.scenarios.driver import OURS, PLAIN, THEIRS, Peer, Us, meet
-from usertcp.stack.fast_open import PERIOD, CookieCache
+from usertcp.stack.fast_open import PERIOD, CookieCache, Server
 from usertcp.tcp.errors import ConnectionClosing, ConnectionReset, ConnectionTimedOut
 from usertcp.tcp.settings import Settings
 from usertcp.tcp.states import Event, State
@@ -277,6 +277,18 @@ def test_the_syn_takes_what_fits_into_one_segment_of_the_server(
     peer.receives(SYN, seq=0, length=most)
     peer.sends(SYN | ACK, seq=0, ack=1 + most, mss=mss)
     peer.receives(ACK | PSH, seq=1 + most, ack=1, length=1500 - most)
+
+
+@pytest.mark.parametrize(("more", "fits"), [(False, True), (True, False)])
+def test_a_cookie_that_leaves_no_room_for_the_other_options_stays_away(more: bool, fits: bool) -> None:
+    """RFC 7413 §4.2.2, the client's step 1a."""
+    us, peer = meet(replace(MODERN, user_timeout_option=more))
+    cookie = bytes(16)
+    us.host.fast_open_servers.remember(OURS[4] + THEIRS[4] + (40000).to_bytes(2, "big"), Server(cookie, 1460))
+    us.connects(b"GET /")
+    assert peer.receives(SYN, length=5 if fits else 0).options.fast_open == (cookie if fits else None)
+    peer.sends(SYN | ACK, seq=0, ack=6 if fits else 1)
+    assert us.state is State.ESTABLISHED
 
 
 @pytest.mark.parametrize("taken", [0, 3])

@@ -14,7 +14,7 @@ from usertcp.stack.syn_cookies import LIFETIME
 from usertcp.tcp.settings import Settings
 from usertcp.tcp.states import State
 from usertcp.wire import ipv4, tcp
-from usertcp.wire.tcp import ACK, FIN, RST, SYN, Options, Segment
+from usertcp.wire.tcp import ACK, CWR, ECE, FIN, RST, SYN, Options, Segment
 
 MODERN = Settings(receive_buffer=1 << 20)
 
@@ -93,6 +93,17 @@ def test_with_timestamps_everything_is_agreed_on() -> None:
     assert later.ts_ecr == 60
     assert later.ts_val is not None
     assert 0 < later.ts_val - answer.ts_val < 64 + 10  # our clock goes on from the cookie's
+
+
+@pytest.mark.parametrize(("ours", "agreed"), [("passive", True), ("off", False)])
+def test_ecn_is_agreed_on_as_well(ours: str, agreed: bool) -> None:
+    """RFC 3168 §6.1.1, remembered in the timestamp."""
+    us, peer = flooded(replace(MODERN, ecn=ours))
+    peer.sends(SYN | ECE | CWR, seq=0, ts=(50, 0))
+    answer = peer.receives(SYN | ACK | ECE if agreed else SYN | ACK, seq=0, ack=1)
+    assert answer.ts_val is not None
+    peer.sends(ACK, seq=1, ack=1, ts=(60, answer.ts_val))
+    assert us.accepts().ecn.sends == agreed
 
 
 @pytest.mark.parametrize("fin", [False, True])

@@ -44,7 +44,7 @@ def test_what_failed_is_tried_again_after_a_while() -> None:
 def test_requests_that_were_reset_count_on_for_a_minute() -> None:
     pending = PendingRequests(2)
     host = Host([ADDRESSES[4:]], secret=SECRET)
-    children = [host.connection_block(0, b"", ADDRESSES[4:], 80, ADDRESSES[:4], 1, None) for _ in range(3)]
+    children = [host.connection_block(0, b"", ADDRESSES[4:], 80, ADDRESSES[:4], 1, None, 0.0) for _ in range(3)]
     for child in children[:2]:
         assert pending.room(0.0)
         pending.add(child)

@@ -58,7 +58,7 @@ ERRORS = {
     E.RCV_NEW_SYN,
     E.ICMP_HARD_ERROR,
     E.USER_TIMEOUT,
-    E.FIN_WAIT_2_TIMEOUT,
+    E.FIN_WAIT_2_TIMEOUT, E.KEEPALIVE_TIMEOUT,
 }
 
 
@@ -128,7 +128,7 @@ def test_no_syn_and_no_icmp_message_ends_a_synchronized_connection(state: State)
 
 
 #: The sections of RFC 9293 that say what an event does to a state.
-SECTIONS = {"3.6", "3.6.1", "3.9.2.2", "3.10.8"}
+SECTIONS = {"3.6", "3.6.1", "3.8.4", "3.9.2.2", "3.10.8"}
 SECTIONS |= {f"3.10.{call}" for call in range(1, 7)} | {f"3.10.7.{case}" for case in range(1, 5)}
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from functools import update_wrapper
+from functools import partial, update_wrapper
 from typing import Any, Final
 
 import click
 
 import usertcp
-from usertcp import Stack
+from usertcp import HostConfig, PacketDevice, Settings, Stack
+from usertcp.cli.impair import KEYS, ImpairError, Path
+from usertcp.cli.impair import parse as parse_impair
+from usertcp.runtime.impaired import ImpairedDevice
 from usertcp.runtime.interface import parse_address
 from usertcp.runtime.stack import DEFAULT_ADDRESSES, DEFAULT_GRACE, DEFAULT_MTU, DEFAULT_TUN
+from usertcp.tcp.congestion.registry import NAMES as CONTROLLERS
 from usertcp.tcp.events import Sink
 
 #: RFC 791 §3.1: what every IPv4 host must accept; less is of no use. RFC 8200 §5: IPv6's least.
@@ -33,6 +37,8 @@ class StackOptions:
     trace: bool = False
     json: bool = False
     absolute: bool = False
+    impair: Path | None = None
+    congestion: str = CONTROLLERS[0]
 
     def __post_init__(self) -> None:
         if self.mtu < _MIN_MTU_IPV6 and any(":" in address for address in self.addresses):
@@ -51,6 +57,21 @@ class _Cidr(click.ParamType[str]):
             return str(parse_address(value))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class _Impair(click.ParamType[str]):
+    name = "impair"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            parse_impair([value])
+        except ImpairError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
+def _whole_path(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> Path | None:
+    return parse_impair(value)
 
 
 _OPTIONS: Final = (
@@ -78,9 +99,24 @@ _OPTIONS: Final = (
     ),
     click.option("--trace", is_flag=True, help="Print the ladder live."),
     click.option("--json", is_flag=True, help="Print each event as a line of JSON instead of the ladder."),
+    click.option(
+        "--impair",
+        type=_Impair(),
+        callback=_whole_path,
+        multiple=True,
+        metavar="[in:|out:]KEY=VALUE,...",
+        help=f"Make the path bad, in one direction (seen from us) or both: {KEYS}.  Repeatable.",
+    ),
+    click.option(
+        "--congestion",
+        type=click.Choice(CONTROLLERS),
+        default=CONTROLLERS[0],
+        show_default=True,
+        help="Who decides how much may be in the network.",
+    ),
     click.option("--absolute", is_flag=True, help="Sequence numbers in the ladder as they are on the wire."),
 )
-_NAMES: Final = ("addresses", "tun", "mtu", "offload", "trace", "json", "absolute")
+_NAMES: Final = ("addresses", "tun", "mtu", "offload", "trace", "json", "absolute", "impair", "congestion")
 
 
 def stack_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -109,10 +145,18 @@ async def open_stack(
         offload=options.offload,
         trace=trace,
         grace=grace,
+        wrap=_bad_path(options.impair),
+        config=HostConfig(settings=Settings(congestion_control=options.congestion)),
     ) as stack:
         for warning in stack.warnings:
             say(f"usertcp: {warning}")
         yield stack
+
+
+def _bad_path(path: Path | None) -> Callable[[PacketDevice], PacketDevice] | None:
+    if path is None:
+        return None
+    return partial(ImpairedDevice, inbound=path.inbound, outbound=path.outbound, seed=path.seed)
 
 
 def say(message: str) -> None:

@@ -24,6 +24,7 @@ from usertcp.tcp.events import (
     IcmpIn,
     Opened,
     OutOfOrder,
+    PathMtu,
     Retransmitted,
     SegmentIn,
     SegmentOut,
@@ -113,7 +114,7 @@ class Ladder:
                 return []
             case Deleted():
                 return self._settle(conversation) + self._deleted(conversation, event)
-            case Dropped() | OutOfOrder() | ChallengeAck() | Congestion() | IcmpIn():
+            case Dropped() | OutOfOrder() | ChallengeAck() | Congestion() | IcmpIn() | PathMtu():
                 return self._remarkable(conversation, event)
             case Opened():
                 return []
@@ -151,7 +152,7 @@ class Ladder:
         return False
 
     def _remarkable(
-        self, conversation: Conversation, event: Dropped | OutOfOrder | ChallengeAck | Congestion | IcmpIn
+        self, conversation: Conversation, event: Dropped | OutOfOrder | ChallengeAck | Congestion | IcmpIn | PathMtu
     ) -> list[Line]:
         kind, text, role = _remark_on(event, conversation, self._absolute)
         conversation.totals[kind] += 1
@@ -428,7 +429,7 @@ def _cited(section: str) -> str:
 
 
 def _remark_on(
-    event: Dropped | OutOfOrder | ChallengeAck | Congestion | IcmpIn,
+    event: Dropped | OutOfOrder | ChallengeAck | Congestion | IcmpIn | PathMtu,
     conversation: Conversation,
     absolute: bool,
 ) -> tuple[str, str, Role]:
@@ -448,3 +449,6 @@ def _remark_on(
             return "congestion events", text, Role.NOTE
         case IcmpIn():
             return "ICMP", f"ICMP {for_terminal(event.message)}: {for_terminal(event.effect)}", Role.WARNING
+        case PathMtu():
+            text = f"path MTU {event.mtu:,}, segments of {event.mss:,}: {for_terminal(event.what)}"
+            return "path MTU", text, Role.NOTE

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from usertcp.runtime.stream import TcpStream
 
 #: Timers that fire within so many seconds of each other share a wake-up: a fraction of the shortest one.
-GRANULARITY: Final = 0.004
+GRANULARITY: Final = 0.001
 #: Packets taken in before the host answers them: bounded, so that one bulk flow cannot starve the rest.
 BATCH: Final = 64
 

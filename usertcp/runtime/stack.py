@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from secrets import token_bytes
@@ -18,6 +18,7 @@ from usertcp.runtime.stream import TcpStream
 from usertcp.runtime.tun import Tun
 from usertcp.stack.host import Host, HostConfig
 from usertcp.tcp.events import Sink
+from usertcp.tcp.settings import Settings
 
 DEFAULT_ADDRESSES: Final = ("192.0.2.2/24", "fd00:9293::2/64")
 DEFAULT_TUN: Final = "usertcp0"
@@ -46,7 +47,12 @@ class Stack:
         return tuple(str(ip_address(address)) for address in self.host.addresses)
 
     async def open_listener(
-        self, port: int, *, address: str | None = None, backlog: int = DEFAULT_BACKLOG
+        self,
+        port: int,
+        *,
+        address: str | None = None,
+        backlog: int = DEFAULT_BACKLOG,
+        settings: Settings | None = None,
     ) -> TcpListener:
         """Listen on ``port`` (1..65535) of ``address``, or of all the host's addresses.
 
@@ -58,12 +64,14 @@ class Stack:
             raise ValueError(f"port {port} is not in 1..65535")
         await trio.lowlevel.checkpoint()
         raw = None if address is None else ip_address(address).packed
-        listener = TcpListener(self.host.listen(port, address=raw, backlog=backlog), self._driver)
+        listener = TcpListener(self.host.listen(port, address=raw, backlog=backlog, settings=settings), self._driver)
         self._listeners.append(listener)
         return listener
 
-    async def open_stream(self, host: str, port: int) -> TcpStream:
+    async def open_stream(self, host: str, port: int, *, settings: Settings | None = None) -> TcpStream:
         """Connect to a numeric address; returns when the handshake is done.
+
+        ``settings`` are this connection's, where they differ from the host's.
 
         Raises :class:`~usertcp.tcp.errors.ConnectionRefused` and the like, and
         :class:`~usertcp.stack.errors.NotOurAddress` where this host has no address of that family.
@@ -73,15 +81,15 @@ class Stack:
         remote = ip_address(host).packed
         await trio.lowlevel.checkpoint()
         now = trio.current_time()
-        stream = TcpStream(self.host.connect(remote, port, now), self._driver)
+        stream = TcpStream(self.host.connect(remote, port, now, settings=settings), self._driver)
         self._driver.settle(now)
         await stream.wait_established()
         return stream
 
     def stats(self) -> dict[str, int]:
-        """All counters: the host's and the device's."""
+        """All counters: the host's, and the device's with "device-" before their names."""
         counters = dict(self.host.stats.snapshot())
-        counters.update(self.device.counters())
+        counters.update((f"device-{name}", value) for name, value in self.device.counters().items())
         return counters
 
     @property
@@ -122,6 +130,7 @@ async def open_stack(
     trace: Sink | None = None,
     grace: float = DEFAULT_GRACE,
     config: HostConfig | None = None,
+    wrap: Callable[[PacketDevice], PacketDevice] | None = None,
 ) -> AsyncIterator[Stack]:
     """Run a host as long as the ``async with`` block lasts.
 
@@ -129,6 +138,9 @@ async def open_stack(
     made and the kernel's side of it configured: its address is the first other one of each prefix.  ``mtu``
     is in bytes; ``offload`` asks the TUN for super-segments and partial checksums.  ``trace`` receives the
     trace events (:mod:`usertcp.tcp.events`).
+
+    ``wrap`` puts something between the device and the stack, such as
+    :class:`~usertcp.runtime.impaired.ImpairedDevice`.
 
     At the end: no more connections are accepted, every connection is closed with a FIN, and what has not
     ended after ``grace`` seconds is reset.  The device is closed, a TUN of our making is gone.
@@ -146,6 +158,8 @@ async def open_stack(
             made.close()
             raise
         parsed, warnings = list(configured.addresses), configured.warnings
+    if wrap is not None:
+        device = wrap(device)
     host = Host(
         [address.ip.packed for address in parsed],
         secret=token_bytes(32),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
+from operator import index
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -28,14 +29,14 @@ class TcpStream(trio.abc.HalfCloseableStream):
     ``stream.nodelay = False`` to have it.
     """
 
+    __slots__ = ("__weakref__", "_closed", "_driver", "_receiving", "_sending", "connection")
+
     def __init__(self, connection: Connection, driver: Driver) -> None:
         self.connection = connection
         self._driver = driver
         self._closed = False
         self._sending = OneAtATime("sending on")
         self._receiving = OneAtATime("receiving from")
-        self._readers = trio.lowlevel.ParkingLot()
-        self._writers = trio.lowlevel.ParkingLot()
         connection.user = self
         connection.nodelay = True
 
@@ -84,7 +85,7 @@ class TcpStream(trio.abc.HalfCloseableStream):
                 if taken == len(left):
                     break
                 left = memoryview(left)[taken:]
-                await self._writers.park()
+                await self._sending.sleep()
                 waited = True
                 self._check_open()
             if not waited:
@@ -113,14 +114,14 @@ class TcpStream(trio.abc.HalfCloseableStream):
                 if self.connection.error is not None or self.connection.send_room:
                     return
                 self.connection.blocked_on_room = True
-                await self._writers.park()
+                await self._sending.sleep()
 
     @trio.lowlevel.enable_ki_protection
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         """At least one byte, at most ``max_bytes``; empty at the end of the stream."""
         if max_bytes is None:
             max_bytes = DEFAULT_RECEIVE
-        elif max_bytes < 1:
+        elif index(max_bytes) < 1:
             raise ValueError("max_bytes must be >= 1")
         with self._receiving:
             await trio.lowlevel.checkpoint_if_cancelled()
@@ -128,11 +129,10 @@ class TcpStream(trio.abc.HalfCloseableStream):
             connection = self.connection
             waited = False
             while not connection.readable:
-                await self._readers.park()
+                await self._receiving.sleep()
                 waited = True
                 self._check_open()
             now = trio.current_time()
-            connection.urgent_pending = False
             try:
                 data = connection.receive(max_bytes, now)
             except TcpError as error:
@@ -174,8 +174,8 @@ class TcpStream(trio.abc.HalfCloseableStream):
         else:
             self.connection.release(now)
         self.connection.user = None
-        self._readers.unpark_all()
-        self._writers.unpark_all()
+        self._receiving.wake()
+        self._sending.wake()
         self._driver.settle(now)
 
     def _check_open(self) -> None:
@@ -187,9 +187,9 @@ class TcpStream(trio.abc.HalfCloseableStream):
     def woken(self, bits: int) -> None:
         """Something happened: wake who waits for it."""
         if bits & ~WRITABLE:
-            self._readers.unpark_all()
+            self._receiving.wake()
         if bits != 1:
-            self._writers.unpark_all()
+            self._sending.wake()
 
     @trio.lowlevel.enable_ki_protection
     async def wait_established(self) -> None:
@@ -197,7 +197,7 @@ class TcpStream(trio.abc.HalfCloseableStream):
         connection = self.connection
         try:
             while connection.state in (State.SYN_SENT, State.SYN_RECEIVED):
-                await self._readers.park()
+                await self._receiving.sleep()
         except BaseException:
             self.abort()
             raise
@@ -206,13 +206,14 @@ class TcpStream(trio.abc.HalfCloseableStream):
 
 
 class OneAtATime:
-    """Lets one task at a time do something; a second one gets BusyResourceError."""
+    """Lets one task at a time do something, and sleep over it; a second one gets BusyResourceError."""
 
-    __slots__ = ("_busy", "_what")
+    __slots__ = ("_busy", "_sleeper", "_what")
 
     def __init__(self, what: str) -> None:
         self._what = what
         self._busy = False
+        self._sleeper: trio.lowlevel.Task | None = None
 
     def __enter__(self) -> None:
         if self._busy:
@@ -221,3 +222,19 @@ class OneAtATime:
 
     def __exit__(self, *_: object) -> None:
         self._busy = False
+
+    async def sleep(self) -> None:
+        """Wait for :meth:`wake`.  A checkpoint; for one task at a time, which needs no parking lot."""
+        self._sleeper = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._cancelled)
+
+    def _cancelled(self, _: object) -> trio.lowlevel.Abort:
+        self._sleeper = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    def wake(self) -> None:
+        """End the :meth:`sleep`, if there is one."""
+        sleeper = self._sleeper
+        if sleeper is not None:
+            self._sleeper = None
+            trio.lowlevel.reschedule(sleeper)

@@ -19,6 +19,7 @@ import signal
 import socket
 import struct
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Final
 
@@ -47,14 +48,18 @@ def enter_private_network() -> PrivateNetwork:
     namespace.enter(processes=True)
     bring_up_loopback()
     ours, theirs = socket.socketpair()
+    # A SIGTERM that comes before there is a command to pass it to must wait, not vanish: the kernel
+    # gives process 1 no signal that it has no handler for.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     pid = os.fork()
     if pid == 0:
         # Whatever happens in here must not return into the caller's program a second time.
         try:
             ours.close()
-            _init(theirs)
+            _init(theirs, mask)
         finally:
             os._exit(1)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     theirs.close()
     return PrivateNetwork(pid, ours)
 
@@ -102,7 +107,7 @@ class PrivateNetwork:
         return int(status)
 
     def terminate(self) -> None:
-        """Send SIGTERM to the command, if it is running."""
+        """Send SIGTERM to the command: now, or as soon as it has started."""
         if self._init:
             os.kill(self._init, signal.SIGTERM)
 
@@ -115,10 +120,10 @@ class PrivateNetwork:
         self._connection.close()
 
 
-def _init(connection: socket.socket) -> None:
+def _init(connection: socket.socket, mask: set[int]) -> None:
     """Process 1 of the namespace: start the command, tell how it ended, bury orphans until killed.
 
-    The kernel gives process 1 no signal that it has no handler for, so Ctrl-C passes it by.
+    Ctrl-C passes it by.  `mask` are the signals blocked for the command; SIGTERM is for us.
     """
     # First of all, so that from here on no moment is left in which our parent can die unnoticed:
     # before, the connection is closed and there is no command to start.
@@ -128,8 +133,9 @@ def _init(connection: socket.socket) -> None:
     if not command:
         return
     namespace.mount_own_views()
-    pid, error = _start(command)
-    signal.signal(signal.SIGTERM, lambda number, _: os.kill(pid, number))
+    pid, error = _start(command, mask)
+    signal.signal(signal.SIGTERM, lambda number, _: _pass_on(number, pid))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     while True:
         try:
             ended, status = os.waitpid(-1, 0)
@@ -137,8 +143,13 @@ def _init(connection: socket.socket) -> None:
             connection.recv(1)  # nothing to do any more; returns when our parent is gone
             return
         if ended == pid:
-            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # its number may become another's
             connection.sendall(_ANSWER.pack(_shell_status(status), error))
+
+
+def _pass_on(number: int, pid: int) -> None:
+    with suppress(ProcessLookupError):  # it has just ended
+        os.kill(pid, number)
 
 
 def _receive_command(connection: socket.socket) -> list[bytes]:
@@ -148,12 +159,13 @@ def _receive_command(connection: socket.socket) -> list[bytes]:
         return stream.read(*_LENGTH.unpack(length)).split(b"\0") if len(length) == _LENGTH.size else []
 
 
-def _start(command: list[bytes]) -> tuple[int, int]:
+def _start(command: list[bytes], mask: set[int]) -> tuple[int, int]:
     """Fork and execute `command`; return its process id, and the errno of an exec that failed or 0."""
     reader, writer = os.pipe()  # the writing end closes by itself when exec succeeds
     pid = os.fork()
     if pid == 0:
         try:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)
             os.execvp(command[0], command)
         except OSError as error:
             os.write(writer, struct.pack("=I", error.errno or errno.ENOEXEC))

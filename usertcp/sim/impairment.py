@@ -119,7 +119,7 @@ class Impairment:
 
     def take(self, now: float) -> Iterator[tuple[float, bytes]]:
         """The packets that have come through by ``now``, each with the time when it did, in that order."""
-        while (first := self.deadline()) <= now:
+        while (first := self.deadline()) <= now and first < inf:
             self._let_go_overdue(first)
             time, _, packet = heappop(self._waiting)
             yield time, packet

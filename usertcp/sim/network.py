@@ -24,7 +24,7 @@ Program: TypeAlias = Callable[[float], None]
 Tap: TypeAlias = Callable[[float, Host, bytes], None]
 
 #: So many events at one instant mean two hosts that answer each other without end.
-_TOO_MANY_AT_ONCE = 100_000
+_TOO_MANY_AT_ONCE = 20_000
 
 
 class TimeStandsStill(RuntimeError):

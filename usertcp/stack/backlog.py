@@ -34,7 +34,7 @@ def syn_arrives(
     if listener.accept_queue_full or len(host.connections) >= host.config.max_connections:
         host.count("backlog-full")
     elif not listener.full:
-        child = host.new_connection(key, dst, syn.dst_port, src, syn.src_port, now, "passive", None)
+        child = host.new_connection(key, dst, syn.dst_port, src, syn.src_port, now, "passive", listener.settings)
         child.iss = iss_after
         child.listener = listener
         listener.half_open.add(child)
@@ -44,7 +44,7 @@ def syn_arrives(
         child.segment_arrives(syn, now)
         if child.early:
             host.hand_over(child)
-    elif not host.config.syn_cookies or not _answer_with_cookie(host, key, src, dst, syn, now):
+    elif not host.config.syn_cookies or not _answer_with_cookie(host, listener, key, src, dst, syn, now):
         host.count("backlog-full")
     else:
         listener.cookies_until = now + syn_cookies.LIFETIME
@@ -69,9 +69,11 @@ def _fast_open(
         child.fast_open = new
 
 
-def _answer_with_cookie(host: Host, key: bytes, src: bytes, dst: bytes, syn: Segment, now: float) -> bool:
+def _answer_with_cookie(
+    host: Host, listener: Listener, key: bytes, src: bytes, dst: bytes, syn: Segment, now: float
+) -> bool:
     """The SYN,ACK of a child that is forgotten as soon as it has spoken.  False: no cookie can say it."""
-    child = host.connection_block(0, key, dst, syn.dst_port, src, syn.src_port, None)
+    child = host.connection_block(0, key, dst, syn.dst_port, src, syn.src_port, listener.settings, now)
     if not child.timestamps or syn.ts_val is None:
         syn = syn_cookies.without_memory(syn)
     opening.peer_syn(child, syn)
@@ -81,7 +83,7 @@ def _answer_with_cookie(host: Host, key: bytes, src: bytes, dst: bytes, syn: Seg
     opening.begin(child, cookie)
     if child.timestamps:
         clock = opening.timestamp(child, now)
-        child.ts_offset -= clock - syn_cookies.timestamp(clock, syn)
+        child.ts_offset -= clock - syn_cookies.timestamp(clock, syn.options, ecn=child.ecn.listens)
     output.send_syn(child, now)
     host.count("syn-cookies-sent")
     return True
@@ -105,7 +107,7 @@ def ack_arrives(
     if listener.accept_queue_full or len(host.connections) >= host.config.max_connections:
         host.count("accept-queue-full")
         return True
-    child = host.new_connection(key, dst, ack.dst_port, src, ack.src_port, now, "passive", None)
+    child = host.new_connection(key, dst, ack.dst_port, src, ack.src_port, now, "passive", listener.settings)
     child.listener = listener
     listener.half_open.add(child)
     child.open_passive(now)

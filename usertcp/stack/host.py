@@ -21,6 +21,7 @@ from usertcp.stack.counters import Counters
 from usertcp.stack.errors import AddressInUse, NotOurAddress
 from usertcp.stack.fast_open import CookieCache, Server
 from usertcp.stack.listener import Listener
+from usertcp.stack.path_mtu import PathMtuCache
 from usertcp.stack.ratelimit import RateLimiter
 from usertcp.stack.reassembly import Reassembler
 from usertcp.stack.timer_queue import TimerQueue
@@ -39,7 +40,6 @@ from usertcp.wire.tcp import ACK, NO_OPTIONS, RST, SYN, Options, Segment
 
 _PORTS = Struct("!HH")
 #: How far behind an earlier connection's sequence the next one starts at least: one unscaled window.
-_BEYOND = 0x10000
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,10 @@ class HostConfig:
     #: Fragments that wait for the rest, in bytes and in datagrams.
     reassembly_bytes: int = 4 << 20
     reassembly_datagrams: int = 256
+    #: Out-of-order data of all connections together, in bytes.
+    out_of_order_bytes: int = 64 << 20
+    #: Connections whose application is gone and that have not ended; one more is reset.
+    max_orphans: int = 65536
     #: Connections of all kinds; a SYN beyond it is dropped.
     max_connections: int = 1 << 20
     #: Answer SYNs beyond a listener's backlog with cookies (RFC 4987 §3.6); else drop them.
@@ -98,6 +102,7 @@ class Host:
         #: Listeners whose ``pending`` was set since somebody emptied this list.
         self.woken_listeners: list[Listener] = []
         self.timers = TimerQueue()
+        self.path_mtus = PathMtuCache(mtu)
         self.resets = RateLimiter(self.config.reset_rate, self.config.reset_burst)
         self.icmp = RateLimiter(self.config.icmp_rate, self.config.icmp_burst)
         self.reassembler = Reassembler(
@@ -106,11 +111,16 @@ class Host:
         #: What is left of connections that wait out 2 MSL.
         self.time_waits: dict[bytes, TimeWait] = {}
         self._time_wait_queue: deque[TimeWait] = deque()
+        #: The TIME-WAIT that gives way to the SYN that is being looked at.
+        self.out_of_order_bytes = 0
+        self.out_of_order_limit = self.config.out_of_order_bytes
+        self.orphans = 0
         self._touched: list[Connection] = []
         #: What is known of servers that may take data with a SYN.
         self.fast_open_servers = CookieCache(self.config.fast_open_servers)
         self._last_number = 0
         self._connects = 0
+        self._fragmented = 0
 
     # -- The ways in ----------------------------------------------------------------------------------
 
@@ -145,10 +155,17 @@ class Host:
             touched = self._touched
 
     def listen(
-        self, port: int, *, address: bytes | None = None, backlog: int = 128, fast_open: int = 0
+        self,
+        port: int,
+        *,
+        address: bytes | None = None,
+        backlog: int = 128,
+        settings: Settings | None = None,
+        fast_open: int = 0,
     ) -> Listener:
         """Answer SYNs for ``port`` (1..65535) on ``address``, or on all of the host's.
 
+        ``settings`` are those of its connections, where they differ from the host's.
         ``fast_open``: accept up to so many connections whose handshake is not over yet, if their SYN brought
         data (RFC 7413 §4.2).  Only for services that can bear to get the same request twice (§6.1).
 
@@ -158,7 +175,7 @@ class Host:
             raise NotOurAddress("that address is not one of this host's")
         if (port, address) in self.listeners:
             raise AddressInUse(f"port {port} has a listener already")
-        listener = Listener(self, port, address, backlog, fast_open)
+        listener = Listener(self, port, address, backlog, settings, fast_open)
         self.listeners[port, address] = listener
         return listener
 
@@ -282,13 +299,14 @@ class Host:
         options: Options,
         payload: Buffer,
         now: float,
+        ecn: int = 0,
     ) -> None:
         """Frame one (super-)segment."""
         trace = self.trace
         if trace is not None:
             length = len(payload)
             scaled = window if flags & SYN else window << connection.rcv_wscale
-            segments = max(1, -(-length // connection.snd_mss))
+            segments = max(1, -(-length // connection.segment_size))
             trace(
                 (
                     Kind.SEGMENT_OUT,
@@ -307,7 +325,7 @@ class Host:
             )
         self.outbox.append(
             connection.template.build(
-                seq, ack, flags, window, 0, ts_val, ts_ecr, options, payload, connection.snd_mss
+                seq, ack, flags, window, 0, ts_val, ts_ecr, options, payload, connection.segment_size, ecn
             )
         )
 
@@ -322,7 +340,15 @@ class Host:
     def new_iss(self, connection: Connection, now: float) -> int:
         """RFC 9293 §3.4.1; beyond ``connection.iss`` where an earlier connection left that (§3.6.1, MAY-2)."""
         iss, after = numbers.initial_sequence_number(self.secret, connection.key, now), connection.iss
-        return iss if not after or 0 < (iss - after) & MASK < 0x80000000 else (after + _BEYOND) & MASK
+        if not after or 0 < (iss - after) & MASK < 0x80000000:
+            return iss
+        # The connection before sent faster than the clock of the ISN ticks.
+        return (after + numbers.BEYOND_OLD_CONNECTION) & MASK
+
+    def new_identification(self, src: bytes, dst: bytes) -> int:
+        """For a datagram that may have to be fragmented."""
+        self._fragmented += 1
+        return numbers.fragment_identification(self.secret, src + dst, self._fragmented)
 
     def established(self, connection: Connection, now: float) -> None:
         """A child is ready to be accepted."""
@@ -343,10 +369,23 @@ class Host:
             listener.pending = True
             self.woken_listeners.append(listener)
 
+    def path_mtu_found(self, connection: Connection, now: float) -> None:
+        """For connections to the same address that begin later."""
+        self.path_mtus.learn(connection.remote_address, connection.path_mtu, now)
+
+    def orphaned(self, connection: Connection, now: float) -> None:
+        """One more connection that only has to end."""
+        self.orphans += 1
+        if self.orphans > self.config.max_orphans:
+            self.count("orphans-aborted")
+            connection.abort(now)
+
     def deleted(self, connection: Connection, now: float) -> None:
         """Take it out of the tables."""
         if self.connections.get(connection.key) is connection:
             del self.connections[connection.key]
+            self.orphans -= connection.is_orphan
+        self.timers.forget(connection)
         waiting = self.time_waits.get(connection.key)
         if waiting is not None and waiting.connection is connection:
             self.forget(waiting)
@@ -376,6 +415,8 @@ class Host:
         if self.connections.get(connection.key) is not connection:
             return
         del self.connections[connection.key]
+        self.orphans -= connection.is_orphan
+        self.timers.forget(connection)
         waiting = TimeWait(connection, connection.last_window)
         self.time_waits[waiting.key] = waiting
         self._time_wait_queue.append(waiting)
@@ -406,7 +447,7 @@ class Host:
         if waiting.ts_offset is not None:
             ts_val = (int(now * 1000) + waiting.ts_offset) & MASK
         if self.trace is not None:
-            number, window = waiting.number, waiting.window
+            number, window = waiting.number, waiting.window << waiting.rcv_wscale
             self.trace(
                 (Kind.SEGMENT_OUT, now, number, seq, ack, ACK, window, 0, ts_val, waiting.ts_recent, NO_OPTIONS, 1)
             )
@@ -416,8 +457,9 @@ class Host:
         )
 
     def forget(self, waiting: TimeWait) -> None:
-        """A TIME-WAIT has ended."""
+        """A TIME-WAIT has ended; the queue may keep its numbers for a while, but not the connection block."""
         del self.time_waits[waiting.key]
+        waiting.connection = None
 
     def let_go(self, connection: Connection) -> None:
         """The application has no use any more for a connection in TIME-WAIT."""
@@ -435,7 +477,7 @@ class Host:
                 segment.seq,
                 segment.ack,
                 segment.flags,
-                segment.window,
+                segment.window if segment.flags & SYN else segment.window << waiting.snd_wscale,
                 len(segment.payload),
                 segment.ts_val,
                 segment.ts_ecr,
@@ -459,7 +501,7 @@ class Host:
         """A connection in CLOSED, known to the host; ``role`` is "active" or "passive"."""
         self._last_number += 1
         connection = self.connection_block(
-            self._last_number, key, local_address, local_port, remote_address, remote_port, settings
+            self._last_number, key, local_address, local_port, remote_address, remote_port, settings, now
         )
         self.connections[key] = connection
         self.count("connections-opened")
@@ -487,8 +529,10 @@ class Host:
         remote_address: bytes,
         remote_port: int,
         settings: Settings | None,
+        now: float,
     ) -> Connection:
         """A connection in CLOSED that no table knows of."""
+        path = self.path_mtus.get(remote_address, now)
         connection = Connection(
             self,
             number,
@@ -497,10 +541,12 @@ class Host:
             remote_address,
             remote_port,
             settings=settings or self.config.settings,
-            path_mtu=self.mtu,
+            path_mtu=path.mtu,
+            link_mtu=self.mtu,
             gso_max=0xFFFF if self.offload else 0,
             ts_offset=numbers.timestamp_offset(self.secret, local_address + remote_address),
         )
+        connection.path.search_at = path.expires
         connection.key = key
         connection.template = FrameTemplate(
             local_address, remote_address, local_port, remote_port, offload=self.offload

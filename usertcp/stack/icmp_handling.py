@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from usertcp.wire import icmp, ipv4, ipv6, tcp, virtio
-from usertcp.wire.buffer import Buffer
+from usertcp.stack import fragmentation
+from usertcp.wire import icmp, tcp, virtio
 from usertcp.wire.malformed import Malformed
 
 if TYPE_CHECKING:
@@ -46,6 +46,9 @@ def _error_arrives(host: Host, message: icmp.Message, quoted_bytes: bytes, famil
         host.count("icmp-no-connection")
         return
     host.count("icmp-errors-received")
+    if isinstance(message, icmp.PacketTooBig):
+        connection.packet_too_big(message.mtu, quoted.seq, now)
+        return
     text, hard = _meaning(message, family)
     connection.icmp_error(text, quoted.seq, now, hard=hard)
 
@@ -58,8 +61,6 @@ def _meaning(message: icmp.Message, family: int) -> tuple[str, bool]:
         else:
             hard = message.code in (icmp.V6_ADMINISTRATIVELY_PROHIBITED, icmp.V6_PORT)
         return f"no route: ICMP {_unreachable_name(message.code, family)}", hard
-    if isinstance(message, icmp.PacketTooBig):
-        return f"ICMP packet too big, next hop takes {message.mtu} bytes", False
     if isinstance(message, icmp.TimeExceeded):
         return "ICMP time exceeded", False
     return "ICMP parameter problem", False
@@ -117,21 +118,21 @@ def _quote(packet: memoryview) -> bytes:
 
 
 def _send(host: Host, src: bytes, dst: bytes, message: icmp.Message, now: float, counter: str) -> None:
-    """One ICMP message, at a bounded rate (RFC 4443 §2.4(f)); longer than the link takes: not at all."""
+    """One ICMP message, at a bounded rate (RFC 4443 §2.4(f)), in fragments if it is longer than the MTU."""
     if not host.icmp.allow(now):
         host.count("icmp-held-back")
         return
     if len(src) == 4:
-        body = icmp.emit_v4(message)
-        header = ipv4.emit(ipv4.Header(src, dst, icmp.PROTOCOL_V4), len(body))
+        protocol, body = icmp.PROTOCOL_V4, icmp.emit_v4(message)
     else:
-        body = icmp.emit_v6(message, src, dst)
-        header = ipv6.emit(ipv6.Header(src, dst, icmp.PROTOCOL_V6), len(body))
-    if len(header) + len(body) > host.mtu:
-        host.count("icmp-too-long")
-        return
+        protocol, body = icmp.PROTOCOL_V6, icmp.emit_v6(message, src, dst)
     host.count(counter)
-    packet: tuple[Buffer, ...] = (header, body)
-    if host.offload:
-        packet = (_NO_OFFLOAD_NEEDED + header, body)
-    host.outbox.append(packet)
+    virtio_header = _NO_OFFLOAD_NEEDED if host.offload else b""
+    made = list(
+        fragmentation.packets(
+            src, dst, protocol, body, mtu=host.mtu, identification=host.new_identification(src, dst)
+        )
+    )
+    if len(made) > 1:
+        host.count("fragments-sent", len(made))
+    host.outbox.extend((virtio_header + header, piece) for header, piece in made)

@@ -12,6 +12,7 @@ from usertcp.stack import icmp_handling
 from usertcp.tcp.events import Kind
 from usertcp.wire import icmp, ipv4, ipv6, tcp, virtio
 from usertcp.wire.buffer import Buffer
+from usertcp.wire.codepoint import FIELD
 from usertcp.wire.malformed import Malformed
 
 if TYPE_CHECKING:
@@ -70,7 +71,11 @@ def _ipv4(host: Host, packet: memoryview, now: float, trusted: bool) -> None:
         if whole is None:
             return
         protocol, payload, trusted = whole.protocol, memoryview(whole.payload), False
-    _transport(host, header.src, header.dst, protocol, payload, packet, now, trusted)
+        # What an ICMP error quotes: the datagram as it was sent, not the fragment that happened to be last.
+        packet = memoryview(
+            ipv4.emit(ipv4.Header(header.src, header.dst, protocol, header.ttl), len(payload)) + whole.payload
+        )
+    _transport(host, header.src, header.dst, protocol, payload, packet, now, trusted, header.tos & FIELD)
 
 
 def _ipv6(host: Host, packet: memoryview, now: float, trusted: bool) -> None:
@@ -104,12 +109,18 @@ def _ipv6(host: Host, packet: memoryview, now: float, trusted: bool) -> None:
             drop(host, "fragment-in-fragment", now)
             return
         protocol, payload, trusted = chain.next_header, memoryview(whole.payload)[chain.offset :], False
-    _transport(host, header.src, header.dst, protocol, payload, packet, now, trusted)
+        beginning = ipv6.Header(header.src, header.dst, whole.protocol, header.hop_limit)
+        packet = memoryview(ipv6.emit(beginning, len(whole.payload)) + whole.payload)
+    _transport(host, header.src, header.dst, protocol, payload, packet, now, trusted, header.traffic_class & FIELD)
 
 
 def _for_us(host: Host, src: bytes, dst: bytes, now: float) -> bool:
     """RFC 1122 §3.2.1.3, RFC 9293 §3.9.2.3 (MUST-57, MUST-63): from one host, to one of our addresses."""
     if dst not in host.address_set:
+        if dst[0] == (0xFF if len(dst) == 16 else 0xE0):
+            # Every kernel says something to a group now and then: not worth telling a watcher.
+            host.count("multicast-ignored")
+            return False
         drop(host, "not-our-address", now)
         return False
     if not is_host_address(src):
@@ -137,9 +148,10 @@ def _transport(
     packet: memoryview,
     now: float,
     trusted: bool,
+    ecn: int,
 ) -> None:
     if protocol == tcp.PROTOCOL:
-        _tcp(host, src, dst, data, now, trusted)
+        _tcp(host, src, dst, data, now, trusted, ecn)
     elif protocol == (icmp.PROTOCOL_V4 if len(src) == 4 else icmp.PROTOCOL_V6):
         icmp_handling.message_arrives(host, src, dst, data, now)
     elif protocol == UDP:
@@ -150,7 +162,9 @@ def _transport(
         icmp_handling.protocol_unreachable(host, src, dst, packet, now)
 
 
-def _tcp(host: Host, src: bytes, dst: bytes, data: memoryview, now: float, trusted: bool) -> None:
+def _tcp(
+    host: Host, src: bytes, dst: bytes, data: memoryview, now: float, trusted: bool, ecn: int
+) -> None:
     segment = tcp.parse(data)
     if isinstance(segment, Malformed):
         drop(host, segment, now)
@@ -161,4 +175,5 @@ def _tcp(host: Host, src: bytes, dst: bytes, data: memoryview, now: float, trust
     if not segment.src_port or not segment.dst_port:
         drop(host, "port-zero", now)
         return
+    segment.ecn = ecn
     host.segment_arrives(b"".join((src, dst, data[:4])), src, dst, segment, now)

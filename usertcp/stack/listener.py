@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from usertcp.stack.fast_open import PendingRequests
 from usertcp.tcp.connection import Connection
+from usertcp.tcp.settings import Settings
 
 if TYPE_CHECKING:
     from usertcp.stack.host import Host
@@ -22,10 +23,19 @@ class Listener:
 
     __slots__ = (
         "address", "backlog", "cookies_until", "fast_open", "half_open", "host", "open", "pending", "port", "ready",
-        "user",
+        "settings", "user",
     )  # fmt: skip
 
-    def __init__(self, host: Host, port: int, address: bytes | None, backlog: int, fast_open: int) -> None:
+    def __init__(
+        self,
+        host: Host,
+        port: int,
+        address: bytes | None,
+        backlog: int,
+        settings: Settings | None = None,
+        fast_open: int = 0,
+    ) -> None:
+        self.settings = settings
         self.host = host
         self.port = port
         self.address = address

@@ -14,6 +14,11 @@ from usertcp.wire.seq import MASK
 _TICKS_PER_SECOND: Final = 250_000
 
 
+#: How far beyond the last number of an old connection a new one begins: farther than any unscaled window,
+#: so that old segments are outside of it.
+BEYOND_OLD_CONNECTION: Final = 1 << 16
+
+
 def keyed_hash(secret: bytes, purpose: bytes, what: bytes) -> int:
     """32 bits that depend on all of ``what`` and cannot be computed without ``secret``."""
     return int.from_bytes(keyed_bytes(secret, purpose, what, 4), "big")
@@ -43,3 +48,11 @@ def port_candidates(secret: bytes, sockets: bytes, count: int) -> range:
     """All dynamic ports, beginning at an unpredictable one (RFC 6056 §3.3.3); take each modulo PORTS."""
     start = (keyed_hash(secret, b"port", sockets) + count) % PORTS
     return range(start, start + PORTS)
+
+
+def fragment_identification(secret: bytes, addresses: bytes, count: int) -> int:
+    """What tells the ``count``-th datagram from the others between two addresses (RFC 6864 §4.3).
+
+    Not to be guessed, so that nobody slips in fragments of his own.
+    """
+    return (keyed_hash(secret, b"fragment", addresses) + count) & MASK

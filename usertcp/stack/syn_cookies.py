@@ -49,13 +49,15 @@ def make(secret: bytes, sockets: bytes, irs: int, mss: int, now: float) -> int |
     return None if index < 0 else _cookie(secret, sockets, irs, index, int(now) // PERIOD)
 
 
-def timestamp(clock: int, syn: Segment) -> int:
-    """The latest timestamp up to ``clock`` that says what ``syn`` offers besides its MSS."""
-    options = syn.options
+def timestamp(clock: int, options: Options, *, ecn: bool) -> int:
+    """The latest timestamp up to ``clock`` that says what a SYN offers besides its MSS.
+
+    ``ecn``: the SYN,ACK agrees to ECN.
+    """
     said = _NO_SCALE if options.window_scale is None else min(options.window_scale, 14)
     if options.sack_permitted:
         said |= _SACK_BIT
-    if syn.flags & _ECN_SETUP == _ECN_SETUP:
+    if ecn:
         said |= _ECN_BIT
     stamped = clock & ~_TIMESTAMP_BITS | said
     return stamped if stamped <= clock else (stamped - _TIMESTAMP_BITS - 1) & MASK

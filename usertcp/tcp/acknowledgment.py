@@ -8,13 +8,13 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import opening, output, recovery, sack, tlp
+from usertcp.tcp import ecn, opening, output, path_mtu, recovery, sack, tlp
 from usertcp.tcp.congestion.base import AckSample
 from usertcp.tcp.recovery import CaState
 from usertcp.tcp.retransmission import Delivery
 from usertcp.tcp.wakeup import WRITABLE
 from usertcp.wire.seq import MASK
-from usertcp.wire.tcp import Segment
+from usertcp.wire.tcp import ECE, SYN, Segment
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
@@ -57,7 +57,8 @@ def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: floa
         tcb.snd_una = ack
         tcb.send_buffer.acknowledge(min(ack, tcb.send_buffer.end))
     else:
-        duplicate = _is_duplicate(segment, window == tcb.snd_wnd)
+        # The answers to probes of a closed window look like duplicates, and mean no loss.
+        duplicate = _is_duplicate(segment, 0 < window == tcb.snd_wnd)
     blocks = segment.options.sack
     if blocks and tcb.sack_ok:
         dsack = sack.take_blocks(tcb, blocks, ack, una, delivery)
@@ -65,6 +66,7 @@ def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: floa
             tcb.outlet.count("dsacks-received")
             tcb.rack.dsack_seen(tcb.snd_una, tcb.snd_nxt)
     rtt = _take_sample(tcb, segment, delivery, now)
+    echo = tcb.ecn.sends and segment.flags & (ECE | SYN) == ECE
     if delivery.length:
         _note_delivery(tcb, segment, delivery, now)
     if ack > una:
@@ -73,7 +75,13 @@ def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: floa
         tlp.on_ack(tcb, ack, now, duplicate=bool(duplicate), dsack=dsack, sacked=bool(blocks))
     recovery.on_ack(tcb, segment, delivery, una, now, duplicate=bool(duplicate), dsack=dsack)
     if delivery.length and (tcb.recovery.state is not CaState.RECOVERY or tcb.congestion.governs_recovery):
-        tcb.congestion.on_ack(_sample(tcb, delivery, ack - una, in_flight, rtt, now), now)
+        sample = _sample(tcb, delivery, ack - una, in_flight, rtt, now)
+        if echo:
+            sample.marked = sample.acked
+            sample.limited = False  # such an acknowledgment lets no window grow (RFC 3168 §6.1.2)
+        tcb.congestion.on_ack(sample, now)
+    if echo:
+        ecn.echo_arrived(tcb, in_flight, now)
     tlp.schedule(tcb, now)
     if tcb.blocked_on_room and 3 * tcb.send_room >= tcb.settings.send_buffer:
         tcb.blocked_on_room = False
@@ -119,12 +127,15 @@ def _note_delivery(tcb: Connection, segment: Segment, delivery: Delivery, now: f
     newest = delivery.newest
     assert newest is not None
     tcb.window_sent_at = newest.sent_at
+    path_mtu.delivered(tcb, newest)
     if tcb.app_limited and tcb.delivered > tcb.app_limited:
         tcb.app_limited = 0
     if tcb.sack_ok:
-        repairing = tcb.recovery.repairing_ts
-        echo_older = repairing is not None and bool(((segment.ts_ecr or 0) - repairing) & 0x80000000)
-        tcb.rack.update(delivery, tcb.rtt.min_rtt, now, echo_older=tcb.timestamps and echo_older)
+        echo_older = False
+        if tcb.timestamps and newest.times_sent > 1 and newest.end <= tcb.snd_una:
+            sent = opening.timestamp(tcb, newest.sent_at)
+            echo_older = bool(((segment.ts_ecr or 0) - sent) & 0x80000000)
+        tcb.rack.update(delivery, tcb.rtt.min_rtt, now, echo_older=echo_older)
 
 
 def _sample(
@@ -147,8 +158,12 @@ def _sample(
     sample.prior_delivered = newest.delivered
     sample.rate_app_limited = newest.app_limited
     elapsed = max(now - newest.delivered_at, newest.sent_at - newest.window_sent_at)
-    sample.rate = (tcb.delivered - newest.delivered) / elapsed if elapsed > 0 else None
-    sample.marked = 0
+    # A shorter time than any round trip is one in which acknowledgments were bunched; and a SYN's one
+    # sequence number says nothing about a rate.
+    measurable = elapsed > 0 and elapsed >= tcb.rtt.min_rtt and not newest.syn
+    sample.rate = (tcb.delivered - newest.delivered) / elapsed if measurable else None
+    sample.lost = tcb.rtx.ever_lost - tcb.loss_reported
+    tcb.loss_reported = tcb.rtx.ever_lost
     return sample
 
 
@@ -169,5 +184,5 @@ def _window_opened(tcb: Connection) -> None:
     """What the peer refused while its window was closed is sent again without waiting for a timer."""
     tcb.rtt.reset()
     tcb.probing = False
-    tcb.retransmit_due = inf
+    tcb.retransmit_due = tcb.at_risk_since = inf
     tcb.rtx.mark_all_lost()

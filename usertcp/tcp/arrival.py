@@ -10,14 +10,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from usertcp.tcp import acknowledgment, calls, fast_open, opening, output, sack
+from usertcp.tcp import (
+    acknowledgment,
+    calls,
+    ecn,
+    fast_open,
+    keepalive,
+    opening,
+    output,
+    receive_window,
+    sack,
+)
 from usertcp.tcp.errors import ConnectionRefused, ConnectionReset, HostUnreachable, TcpError
 from usertcp.tcp.events import Kind
 from usertcp.tcp.reset import reset_for, sequence_length
 from usertcp.tcp.states import RECEIVE_CLOSED, RECEIVING, SEND_CLOSED, Event, State
 from usertcp.tcp.wakeup import OPENED, READABLE
 from usertcp.wire.seq import MASK, unwrap
-from usertcp.wire.tcp import ACK, FIN, NO_OPTIONS, RST, SYN, URG, Segment
+from usertcp.wire.tcp import ACK, ECE, FIN, NO_OPTIONS, RST, SYN, URG, Segment
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
@@ -71,6 +81,7 @@ def _queue_from_syn(tcb: Connection, segment: Segment) -> None:
     room = opening.syn_window(tcb)
     if segment.payload:
         tcb.receive_buffer.hold(tcb.rcv_nxt, segment.payload[:room])
+        tcb.account_for_held()
     if segment.flags & FIN and len(segment.payload) <= room:
         tcb.rcv_fin = tcb.rcv_nxt + len(segment.payload)
 
@@ -130,6 +141,8 @@ def _established(tcb: Connection, segment: Segment, seq: int, ack: int, now: flo
         tcb.congestion.on_syn_lost()  # RFC 5681 §3.1
         if tcb.rtt.srtt is None:
             tcb.rtt.rto = max(tcb.rtt.rto, 3.0)  # RFC 6298 §5.7
+    if tcb.keepalive:
+        keepalive.switch(tcb, True, now)
     tcb.outlet.established(tcb, now)
     tcb.notify(OPENED)
     if tcb.close_queued and tcb.state is State.ESTABLISHED:
@@ -141,6 +154,7 @@ def _take_what_was_queued(tcb: Connection, now: float) -> None:
     if tcb.receive_buffer.held:
         before = tcb.rcv_nxt
         tcb.rcv_nxt = tcb.receive_buffer.pull(before)
+        tcb.account_for_held()
         _delivered(tcb, tcb.rcv_nxt - before)
         tcb.need_ack()
     _check_fin(tcb, now)
@@ -175,28 +189,39 @@ def _in_other_states(tcb: Connection, segment: Segment, now: float) -> None:
     if segment.payload or flags & FIN:
         _process_text(tcb, segment, seq, now)  # Seventh
         _check_fin(tcb, now)  # Eighth
+        if tcb.receive_buffer.held_bytes != tcb.held_accounted:
+            tcb.account_for_held()
 
 
 def _our_simultaneous_syn_ack(tcb: Connection, segment: Segment, seq: int) -> int:
     """The SYN,ACK that ends a simultaneous open (figure 8): its SYN was taken already, what follows counts."""
     if seq == tcb.irs and segment.flags & ACK and not segment.flags & RST:
-        segment.flags &= ~SYN
+        segment.flags &= ~(SYN | ECE)  # ECE of a SYN,ACK echoes no mark (RFC 3168 §6.1.1)
         segment.window >>= tcb.snd_wscale  # a SYN's window is not scaled (RFC 7323 §2.2), the rest of this is
         return seq + 1
     return seq
 
 
 def _check_sequence(tcb: Connection, segment: Segment, seq: int, now: float) -> bool:
-    """First, check the sequence number (table 6), and the timestamp before it (RFC 7323 §5.3)."""
+    """First, check the sequence number, and the timestamp around it (RFC 7323 §5.3)."""
     flags = segment.flags
-    if tcb.timestamps and segment.ts_val is not None and not flags & RST:
-        if (segment.ts_val - tcb.ts_recent) & 0x80000000 and not flags & SYN:
-            drop(tcb, segment, "paws", "RFC 7323 §5.3", now)
-            tcb.need_ack()
-            return False
-        if seq <= tcb.last_ack_sent:
-            tcb.ts_recent = segment.ts_val
-    length = sequence_length(segment)
+    ts_val = segment.ts_val if tcb.timestamps and not flags & (RST | SYN) else None
+    if ts_val is not None and (ts_val - tcb.ts_recent) & 0x80000000:  # R1
+        drop(tcb, segment, "paws", "5.3 of RFC 7323", now)
+        tcb.need_ack()
+        return False
+    if not _in_window(tcb, segment, seq, now):  # R2
+        return False
+    if ts_val is not None and seq <= tcb.last_ack_sent:  # R3
+        tcb.ts_recent = ts_val
+    return True
+
+
+def _in_window(tcb: Connection, segment: Segment, seq: int, now: float) -> bool:
+    """Table 6."""
+    flags = segment.flags
+    # A RST's text is a comment, not data (§3.5.3, SHLD-2): only where it stands counts.
+    length = 0 if flags & RST else sequence_length(segment)
     end = seq + length
     rcv_nxt, edge = tcb.rcv_nxt, tcb.rcv_adv
     if length == 0:
@@ -230,6 +255,7 @@ def _unacceptable(tcb: Connection, segment: Segment, seq: int, end: int, now: fl
     drop(tcb, segment, "old-duplicate" if end <= tcb.rcv_nxt else "outside-window", "3.10.7.4", now)
     if flags & SYN and tcb.state is State.SYN_RECEIVED and seq == tcb.irs:
         # The peer has not seen our SYN,ACK: the acknowledgment that is due is that SYN,ACK again.
+        ecn.syn_again(tcb, segment)
         if tcb.rtx and tcb.rtx.first.syn:
             tcb.rtx.mark_lost(tcb.rtx.first)
             tcb.touch()
@@ -332,10 +358,10 @@ def _check_urgent(tcb: Connection, segment: Segment, seq: int) -> None:
     if tcb.state not in RECEIVING:
         return
     pointer = seq + segment.urgent
+    told_before = tcb.urgent_remaining
     if tcb.rcv_up is None or pointer > tcb.rcv_up:
         tcb.rcv_up = pointer
-    if not tcb.urgent_pending and tcb.rcv_up > tcb.rcv_nxt - tcb.receive_buffer.ready.length:
-        tcb.urgent_pending = True
+    if tcb.urgent_remaining and not told_before:
         tcb.notify(READABLE)
 
 
@@ -346,6 +372,8 @@ def _process_text(tcb: Connection, segment: Segment, seq: int, now: float) -> No
     payload = segment.payload
     if tcb.released and payload and not _nobody_reads(tcb, segment, now):
         return
+    if tcb.ecn.listens and payload:
+        ecn.text_arrived(tcb, segment, now)
     rcv_nxt = tcb.rcv_nxt
     end = seq + len(payload)
     limit = tcb.rcv_adv if tcb.rcv_fin is None else tcb.rcv_fin
@@ -364,7 +392,7 @@ def _process_text(tcb: Connection, segment: Segment, seq: int, now: float) -> No
     if not payload:
         return
     if seq == rcv_nxt:
-        _in_order(tcb, payload)
+        _in_order(tcb, segment, payload, now)
     else:
         _out_of_order(tcb, segment, seq, payload, now)
 
@@ -378,14 +406,16 @@ def _nobody_reads(tcb: Connection, segment: Segment, now: float) -> bool:
     return False
 
 
-def _in_order(tcb: Connection, payload: bytes | memoryview) -> None:
+def _in_order(tcb: Connection, segment: Segment, payload: bytes | memoryview, now: float) -> None:
     length = len(payload)
     buffer = tcb.receive_buffer
     buffer.deliver(payload)
     tcb.rcv_nxt += length
+    if tcb.timestamps and tcb.rcv_buf < tcb.settings.receive_buffer:
+        receive_window.measure(tcb, segment, now)
     if length > tcb.rcv_mss:
         # The largest segment seen is what "full-sized" means for this peer (§3.8.6.3).
-        tcb.rcv_mss = min(length, tcb.path_mtu - opening.header_length(tcb))
+        tcb.rcv_mss = min(length, tcb.path.link_mtu - opening.header_length(tcb))
     if buffer.held:
         before = tcb.rcv_nxt
         tcb.rcv_nxt = buffer.pull(before)
@@ -403,7 +433,11 @@ def _delivered(tcb: Connection, length: int) -> None:
 
 def _out_of_order(tcb: Connection, segment: Segment, seq: int, payload: bytes | memoryview, now: float) -> None:
     """Held for later (SHLD-31), and acknowledged at once (RFC 5681 §4.2)."""
-    buffer = tcb.receive_buffer
+    buffer, outlet = tcb.receive_buffer, tcb.outlet
+    if outlet.out_of_order_bytes + len(payload) > outlet.out_of_order_limit:
+        drop(tcb, segment, "out-of-order-memory", "3.10.7.4", now)
+        output.send_ack(tcb, now)
+        return
     new = buffer.hold(seq, payload)
     tcb.outlet.count("out-of-order")
     sack.note_held(tcb, seq)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from usertcp.tcp import opening, output
+from usertcp.tcp import opening, output, receive_window
 from usertcp.tcp.errors import (
     ConnectionAborted,
     ConnectionAlreadyExists,
@@ -66,6 +66,7 @@ def receive(tcb: Connection, most: int, now: float) -> bytes | bytearray:
     """RECEIVE (RFC 9293 §3.10.3)."""
     data = tcb.receive_buffer.ready.take(most)
     if data:
+        receive_window.grow(tcb, len(data), now)
         output.window_may_open(tcb)
         return data
     if tcb.error is not None:
@@ -99,7 +100,15 @@ def release(tcb: Connection, now: float) -> None:
     if tcb.state is State.TIME_WAIT:
         tcb.outlet.let_go(tcb)
         return
+    if tcb.linger == 0:
+        abort(tcb, now)
+        return
     close(tcb, now)
+    if tcb.linger:
+        tcb.user_timeout = tcb.linger
+    if not tcb.is_over:
+        tcb.is_orphan = True
+        tcb.outlet.orphaned(tcb, now)
     if tcb.state is State.FIN_WAIT_2:
         enter_fin_wait_2(tcb, now)
     tcb.touch()

@@ -19,10 +19,12 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
-from usertcp.tcp import arrival, calls, opening, output, timeouts
+from usertcp.tcp import arrival, calls, keepalive, opening, output, path_mtu, timeouts
 from usertcp.tcp.congestion.registry import make as make_controller
+from usertcp.tcp.ecn import Ecn
 from usertcp.tcp.errors import TcpError
 from usertcp.tcp.events import Kind, Sink
+from usertcp.tcp.path_mtu import Path
 from usertcp.tcp.rack import Rack
 from usertcp.tcp.receive_buffer import ReceiveBuffer
 from usertcp.tcp.recovery import Recovery
@@ -57,8 +59,9 @@ class Outlet(Protocol):
         options: Options,
         payload: Buffer,
         now: float,
+        ecn: int = 0,
     ) -> None:
-        """Send one (super-)segment; numbers are as on the wire."""
+        """Send one (super-)segment; numbers are as on the wire, ``ecn`` is the IP header's ECN field."""
 
     def touched(self, connection: Connection) -> None:
         """Call ``connection.put_out(now)`` before this batch of work ends."""
@@ -68,6 +71,16 @@ class Outlet(Protocol):
 
     def established(self, connection: Connection, now: float) -> None:
         """``connection`` has come to ESTABLISHED."""
+
+    #: Out-of-order data that all connections hold together, in bytes, and how much they may.
+    out_of_order_bytes: int
+    out_of_order_limit: int
+
+    def orphaned(self, connection: Connection, now: float) -> None:
+        """The application of ``connection``, which has not ended yet, is gone."""
+
+    def path_mtu_found(self, connection: Connection, now: float) -> None:
+        """``connection.path_mtu`` is what its path takes, for other connections to begin with."""
 
     def let_go(self, connection: Connection) -> None:
         """The application has no use any more for ``connection``, which is in TIME-WAIT."""
@@ -108,38 +121,54 @@ class Connection:
         "dsack",
         "dup_acks",
         "early",
+        "ecn",
         "error",
         "fast_open",
         "fin_seq",
         "fin_wait_2_due",
         "gso_payload",
+        "held_accounted",
         "irs",
+        "is_orphan",
         "iss",
+        "keepalive",
+        "keepalive_due",
+        "keepalive_probes",
         "key",
         "last_ack_sent",
         "last_arrival",
         "last_sent_at",
         "last_window",
         "limited",
+        "linger",
         "listener",
         "local_address",
         "local_port",
         "loss_due",
         "loss_is_reordering",
+        "loss_reported",
         "max_snd_wnd",
         "nodelay",
         "number",
         "opened_passively",
         "outlet",
+        "pace_at",
+        "pace_due",
+        "path",
         "path_mtu",
         "peer_mss",
         "pending",
         "probing",
         "rack",
         "rcv_adv",
+        "rcv_buf",
         "rcv_fin",
         "rcv_mss",
         "rcv_nxt",
+        "rcv_round_at",
+        "rcv_rtt",
+        "rcv_rtt_echo",
+        "rcv_taken",
         "rcv_up",
         "rcv_wscale",
         "receive_buffer",
@@ -155,6 +184,7 @@ class Connection:
         "sack_recent",
         "scaling",
         "scheduled_at",
+        "segment_size",
         "segments_received",
         "segments_sent",
         "send_buffer",
@@ -176,8 +206,8 @@ class Connection:
         "ts_offset",
         "ts_recent",
         "unacked_bytes",
-        "urgent_pending",
         "user",
+        "user_timeout",
         "window_sent_at",
     )
 
@@ -192,12 +222,14 @@ class Connection:
         *,
         settings: Settings = DEFAULT,
         path_mtu: int = 1500,
+        link_mtu: int | None = None,
         gso_max: int = 0,
         ts_offset: int = 0,
     ) -> None:
         """A connection in CLOSED.
 
-        ``path_mtu``: the largest packet to the peer, in bytes.  ``gso_max``: the largest payload that the
+        ``path_mtu``: the largest packet to the peer, in bytes; ``link_mtu``: the same of our own link,
+        where it is another.  ``gso_max``: the largest payload that the
         outlet takes at once and has cut into segments; 0 where it takes single segments only.
         ``ts_offset``: where this connection's timestamps begin (RFC 7323 §5.4).
         """
@@ -228,6 +260,12 @@ class Connection:
         self.close_queued = False
         #: The application is gone: it will neither read nor write again.
         self.released = False
+        #: Counted by the host among those that only have to end.
+        self.is_orphan = False
+        #: What :meth:`release` does with data that is not acknowledged: None: keep trying; 0: throw it
+        #: away with a RST; else keep trying for so many seconds (as SO_LINGER).
+        self.linger: float | None = None
+        self.user_timeout: float | None = settings.user_timeout
 
         # Send sequence variables (§3.3.1)
         self.iss = 0
@@ -252,19 +290,28 @@ class Connection:
         self.rcv_adv = 0
         self.rcv_wscale = 0
         self.rcv_up: int | None = None
-        self.urgent_pending = False
         #: The sequence number of the peer's FIN, once it is known.
         self.rcv_fin: int | None = None
         self.last_ack_sent = 0
         #: The window field of our last segment.
         self.last_window = 0
         self.receive_buffer = ReceiveBuffer(settings.max_gaps)
+        self.held_accounted = 0
+        # How large it may become now, and what its growth is decided by (see receive_window)
+        self.rcv_buf = min(settings.initial_receive_buffer, settings.receive_buffer)
+        self.rcv_rtt = 0.0
+        self.rcv_rtt_echo = 0
+        self.rcv_taken = 0
+        self.rcv_round_at = -inf
 
         # Segment sizes: the peer's MSS option, what a segment of ours carries, what the peer's seem to carry
         self.path_mtu = path_mtu
+        self.path = Path(path_mtu if link_mtu is None else link_mtu)
         self.gso_payload = gso_max
         self.peer_mss = opening.default_mss(local_address)
         self.snd_mss = self.peer_mss
+        #: What a longer segment is cut into on its way out: ``snd_mss``, but for a probe of the path.
+        self.segment_size = self.snd_mss
         self.rcv_mss = 0
 
         # Window scale and timestamps (RFC 7323)
@@ -278,6 +325,8 @@ class Connection:
         self.sack_recent: list[int] = []
         self.dsack: tuple[int, int] | None = None
 
+        self.ecn = Ecn()
+
         # Acknowledgments that we owe
         self.ack_now = False
         self.unacked_bytes = 0
@@ -287,7 +336,12 @@ class Connection:
         # Retransmission and recovery
         self.rtt = RttEstimator(settings.initial_rto, settings.min_rto, settings.max_rto)
         self.congestion: CongestionControl = make_controller(
-            settings.congestion_control, settings.initial_window, settings.ack_counting_limit
+            settings.congestion_control,
+            settings.initial_window,
+            settings.ack_counting_limit,
+            paced=settings.paced,
+            validate=settings.validate_window,
+            abe=settings.abe,
         )
         self.retransmit_due = inf
         #: The retransmission timer is really a zero-window probe's.
@@ -301,6 +355,8 @@ class Connection:
         #: The timer of RACK (``loss_is_reordering``) or else of the tail loss probe.
         self.loss_due = inf
         self.loss_is_reordering = False
+        #: How much of ``rtx.ever_lost`` the congestion controller knows of.
+        self.loss_reported = 0
         # Delivery rate: all that ever arrived, when last, and until where the application was the limit
         self.delivered = 0
         self.delivered_at = 0.0
@@ -309,7 +365,14 @@ class Connection:
         #: The congestion window was what stopped the last output.
         self.limited = False
 
+        # Pacing: when the next segment may leave, and the timer for it
+        self.pace_at = -inf
+        self.pace_due = inf
+
         # Other timers
+        self.keepalive = settings.keepalive
+        self.keepalive_due = inf
+        self.keepalive_probes = 0
         self.time_wait_due = inf
         self.fin_wait_2_due = inf
 
@@ -372,6 +435,10 @@ class Connection:
         """ABORT (§3.10.5): RST, everything queued is thrown away."""
         calls.abort(self, now)
 
+    def set_keepalive(self, on: bool, now: float) -> None:
+        """Turn keep-alives on or off (§3.8.4)."""
+        keepalive.switch(self, on, now)
+
     def status(self) -> Status:
         """STATUS (§3.10.6): a snapshot."""
         return status_of(self)
@@ -384,6 +451,10 @@ class Connection:
         """An ICMP error quotes our segment with wire sequence number ``seq`` (§3.9.2.2)."""
         arrival.icmp_error(self, message, seq, now, hard=hard)
 
+    def packet_too_big(self, mtu: int, seq: int, now: float) -> None:
+        """An ICMP error says that the path takes packets of ``mtu`` bytes only (RFC 1191, RFC 8201)."""
+        path_mtu.packet_too_big(self, mtu, seq, now)
+
     def run_timers(self, now: float) -> None:
         """Act on each timer that is due (§3.10.8)."""
         timeouts.run(self, now)
@@ -394,7 +465,9 @@ class Connection:
 
     def deadline(self) -> float:
         """When :meth:`run_timers` is needed next; ``inf`` when nothing is waiting."""
-        return min(self.retransmit_due, self.loss_due, self.ack_due, self.fin_wait_2_due)
+        return min(
+            self.retransmit_due, self.loss_due, self.ack_due, self.pace_due, self.fin_wait_2_due, self.keepalive_due
+        )
 
     # -- What an application may ask ------------------------------------------------------------------
 
@@ -411,9 +484,21 @@ class Connection:
         )
 
     @property
+    def urgent_remaining(self) -> int:
+        """How many bytes are still to be read, or to come, until the end of urgent data (MUST-33); 0: none is."""
+        if self.rcv_up is None:
+            return 0
+        return max(0, self.rcv_up - (self.rcv_nxt - self.receive_buffer.ready.length))
+
+    @property
     def send_room(self) -> int:
         """How many bytes :meth:`send` would take."""
         return max(0, self.settings.send_buffer - len(self.send_buffer))
+
+    @property
+    def is_over(self) -> bool:
+        """The connection block is deleted."""
+        return self.state is State.CLOSED
 
     # -- Used by the modules beside this one ------------------------------------------------------------
 
@@ -455,8 +540,12 @@ class Connection:
         if self.error is None:
             self.error = error
         self.stop_timers()
+        self.ack_now = False
+        self.unacked_bytes = 0
         self.send_buffer.clear()
         self.rtx.clear()
+        self.receive_buffer.forget_held()
+        self.account_for_held()
         if error is not None:
             self.receive_buffer.clear()
         trace = self.outlet.trace
@@ -465,7 +554,14 @@ class Connection:
         self.notify(READABLE | WRITABLE | ENDED)
         self.outlet.deleted(self, now)
 
+    def account_for_held(self) -> None:
+        """Let the host know how much out-of-order data this connection holds now."""
+        held = self.receive_buffer.held_bytes
+        self.outlet.out_of_order_bytes += held - self.held_accounted
+        self.held_accounted = held
+
     def stop_timers(self) -> None:
         """Turn all timers off."""
-        self.retransmit_due = self.loss_due = self.ack_due = self.time_wait_due = self.fin_wait_2_due = inf
+        self.retransmit_due = self.loss_due = self.ack_due = self.pace_due = inf
+        self.time_wait_due = self.fin_wait_2_due = self.keepalive_due = inf
         self.probing = self.loss_is_reordering = False

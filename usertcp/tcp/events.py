@@ -37,6 +37,7 @@ class Kind(IntEnum):
     CONGESTION = 8
     DELETED = 9
     ICMP_IN = 10
+    PATH_MTU = 11
 
 
 class Opened(NamedTuple):
@@ -165,6 +166,17 @@ class IcmpIn(NamedTuple):
     effect: str
 
 
+class PathMtu(NamedTuple):
+    """``what`` happened to the size of our packets; ``mtu`` is the path's as we know it now, and ``mss`` what
+    a segment of ours carries."""
+
+    time: float
+    conn: int
+    what: str
+    mtu: int
+    mss: int
+
+
 TraceEvent: TypeAlias = (
     Opened
     | SegmentIn
@@ -177,6 +189,7 @@ TraceEvent: TypeAlias = (
     | Congestion
     | Deleted
     | IcmpIn
+    | PathMtu
 )
 
 TYPES: Final[tuple[type[TraceEvent], ...]] = (
@@ -191,6 +204,7 @@ TYPES: Final[tuple[type[TraceEvent], ...]] = (
     Congestion,
     Deleted,
     IcmpIn,
+    PathMtu,
 )
 
 

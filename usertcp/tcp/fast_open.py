@@ -42,10 +42,13 @@ def prepare(tcb: Connection, cookie: bytes, server_mss: int | None) -> None:
 
 def add_to_syn(tcb: Connection, options: Options, now: float) -> tuple[Options, Buffer]:
     """The option, and in a client's SYN the data, of a SYN or SYN,ACK that leaves for the first time."""
-    options = options._replace(fast_open=tcb.fast_open)
+    plain, options = options, options._replace(fast_open=tcb.fast_open)
     if tcb.state is not State.SYN_SENT or not tcb.fast_open:
         return options, b""
-    used = len(encode_options(SYN, 0 if tcb.timestamps else None, 0, options))
+    try:
+        used = len(encode_options(SYN, 0 if tcb.timestamps else None, 0, options))
+    except ValueError:  # a long cookie beside all other options (RFC 7413 §4.2.2, step 1a)
+        return plain, b""
     room = min(tcb.peer_mss, tcb.path_mtu - opening.header_length(tcb)) - used
     length = min(room, len(tcb.send_buffer))
     if length <= 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from usertcp.tcp import ecn, user_timeout
 from usertcp.tcp.retransmission import Record
 from usertcp.tcp.send_buffer import SendBuffer
 from usertcp.wire.seq import MASK
@@ -56,9 +57,11 @@ def _scale_for(buffer: int) -> int:
 def syn_options(tcb: Connection) -> Options:
     """The options of our SYN; a SYN,ACK offers only what the peer's SYN offered."""
     return Options(
-        mss=min(tcb.path_mtu - header_length(tcb), 0xFFFF),  # RFC 9293 §3.7.1 (MUST-14)
+        # What we can receive: the path's MTU is no part of it (RFC 1191 §6.4).
+        mss=min(tcb.path.link_mtu - header_length(tcb), 0xFFFF),  # RFC 9293 §3.7.1 (MUST-14)
         window_scale=tcb.rcv_wscale if tcb.scaling else None,
         sack_permitted=tcb.sack_ok,
+        user_timeout=user_timeout.offered(tcb),
     )
 
 
@@ -85,18 +88,26 @@ def peer_syn(tcb: Connection, segment: Segment) -> None:
     if tcb.timestamps:
         tcb.ts_recent = segment.ts_val or 0
     tcb.sack_ok = tcb.sack_ok and options.sack_permitted
+    user_timeout.take_option(tcb, options)
+    ecn.peer_syn(tcb, segment)
     set_mss(tcb)
 
 
 def set_mss(tcb: Connection) -> None:
+    """The peer's SYN has told: the segments of both directions."""
+    if tcb.peer_mss < tcb.settings.min_mss:
+        tcb.outlet.count("tiny-mss-raised")
+        tcb.peer_mss = tcb.settings.min_mss
+    options = TIMESTAMPS_LENGTH if tcb.timestamps else 0
+    tcb.rcv_mss = min(536, tcb.path.link_mtu - header_length(tcb) - options)
+    size_segments(tcb)
+
+
+def size_segments(tcb: Connection) -> None:
     """Eff.snd.MSS (RFC 9293 §3.7.1, MUST-16): what the peer and the path take, less our options."""
     options = TIMESTAMPS_LENGTH if tcb.timestamps else 0
-    most = min(tcb.peer_mss, tcb.path_mtu - header_length(tcb))
-    if most < tcb.settings.min_mss:
-        tcb.outlet.count("tiny-mss-raised")
-        most = tcb.settings.min_mss
-    tcb.snd_mss = most - options
-    tcb.rcv_mss = min(536, tcb.path_mtu - header_length(tcb) - options)
+    most = max(min(tcb.peer_mss, tcb.path_mtu - header_length(tcb)), tcb.settings.min_mss)
+    tcb.snd_mss = tcb.segment_size = most - options
     if tcb.gso_payload:
         tcb.gso_payload = max(1, _LARGEST_PAYLOAD // tcb.snd_mss) * tcb.snd_mss
     tcb.congestion.set_mss(tcb.snd_mss)

@@ -9,18 +9,25 @@ carried it.
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import fast_open, opening, sack, tlp
+from usertcp.tcp import ecn, fast_open, opening, path_mtu, sack, tlp
 from usertcp.tcp.events import Kind
 from usertcp.tcp.recovery import CaState, note_retransmission
 from usertcp.tcp.retransmission import Record
 from usertcp.tcp.states import SENDING, State
+from usertcp.wire.codepoint import ECT_0, NOT_ECT
 from usertcp.wire.seq import MASK
-from usertcp.wire.tcp import ACK, FIN, NO_OPTIONS, PSH, RST, SYN, Buffer, Options
+from usertcp.wire.tcp import ACK, ECE, FIN, NO_OPTIONS, PSH, RST, SYN, Buffer, Options
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
+
+#: What leaves together when pacing, in seconds of its rate.
+_PACING_QUANTUM: Final = 0.001
+#: How late a timer may be without a loss of rate, in seconds: what was missed leaves in a burst.
+_PACING_CREDIT: Final = 0.005
+_UNPACED: Final = 1 << 40
 
 
 NOTHING: Buffer = b""
@@ -50,14 +57,17 @@ def _resend_lost(tcb: Connection, now: float) -> None:
     Without SACK, fast recovery sends what it marked at once (RFC 6582 §3.2 steps 2 and 3); with SACK,
     PRR has made room for it in cwnd (RFC 9937).
     """
-    burst = tcb.gso_payload or tcb.snd_mss
+    burst = _burst(tcb)
     recovery = tcb.recovery
     while True:
         in_flight = tcb.in_flight
         room = tcb.congestion.cwnd - in_flight
         if room < tcb.snd_mss and in_flight and not recovery.force:
             break
-        record = tcb.rtx.next_lost(min(burst, max(room // tcb.snd_mss, 1) * tcb.snd_mss))
+        paced = _paced(tcb, now)
+        if not paced:
+            break
+        record = tcb.rtx.next_lost(min(burst, paced, max(room // tcb.snd_mss, 1) * tcb.snd_mss))
         if record is None:
             break
         recovery.force = False
@@ -70,7 +80,7 @@ def resend(tcb: Connection, record: Record, now: float, rule: str) -> None:
         length = record.end - record.seq
         tcb.retransmissions += 1
         tcb.outlet.count("retransmissions")
-        note_retransmission(tcb, length, opening.timestamp(tcb, now) if tcb.timestamps else None)
+        note_retransmission(tcb, record.seq, length, opening.timestamp(tcb, now) if tcb.timestamps else None)
         trace = tcb.outlet.trace
         if trace is not None:
             trace((Kind.RETRANSMIT, now, tcb.number, record.seq & MASK, length, rule, record.times_sent))
@@ -78,6 +88,7 @@ def resend(tcb: Connection, record: Record, now: float, rule: str) -> None:
         # The timer belongs to the first segment outstanding, which leaves only now (RFC 6298 §5.1).
         tcb.retransmit_due = inf
     tcb.rtx.resent(record, now)
+    _note_pace(tcb, record.end - record.seq, now)
     tcb.recovery.prr_out += record.end - record.seq
     stamp(tcb, record, now)
     if record.syn:
@@ -93,18 +104,23 @@ def send_syn(tcb: Connection, now: float, *, again: bool = False) -> None:
     options, payload = opening.syn_options(tcb), NOTHING
     if tcb.fast_open is not None and not again:
         options, payload = fast_open.add_to_syn(tcb, options, now)
-    transmit(tcb, tcb.iss, flags, payload, now, options)
+    transmit(tcb, tcb.iss, flags | ecn.syn_flags(tcb), payload, now, options)
 
 
-def _send_record(tcb: Connection, record: Record, now: float) -> None:
+def _send_record(tcb: Connection, record: Record, now: float, *, capable: bool = False) -> None:
+    """``capable``: new data that routers may mark instead of dropping it (RFC 3168 §6.1.2, §6.1.5)."""
     length = record.end - record.seq - record.fin
     payload = tcb.send_buffer.view(record.seq, length) if length else b""
     flags = ACK
+    codepoint = NOT_ECT
+    if capable and length:
+        flags |= ecn.flags_of_new_data(tcb)
+        codepoint = ECT_0
     if record.seq + length == tcb.send_buffer.end:
         flags |= PSH if length else 0
         if record.fin:
             flags |= FIN
-    transmit(tcb, record.seq, flags, payload, now)
+    transmit(tcb, record.seq, flags, payload, now, codepoint=codepoint)
 
 
 # -- New data and the FIN ----------------------------------------------------------------------------
@@ -115,8 +131,13 @@ def _send_new(tcb: Connection, now: float) -> None:
     sent_before = tcb.snd_nxt
     if tcb.fin_seq is not None or (tcb.snd_nxt == tcb.send_buffer.end and not tcb.close_queued):
         return
+    if ecn.holds_back(tcb, now):
+        return
     _restart_after_idle(tcb, now)
-    burst = tcb.gso_payload or tcb.snd_mss
+    if now >= tcb.path.search_at and path_mtu.search(tcb, now):
+        return
+    burst = _burst(tcb)
+    tcb.limited = False
     may_end = tcb.close_queued and tcb.state is not State.SYN_RECEIVED  # RFC 9293 §3.10.4
     while tcb.fin_seq is None:
         unsent = tcb.send_buffer.end - tcb.snd_nxt
@@ -124,14 +145,17 @@ def _send_new(tcb: Connection, now: float) -> None:
         room = tcb.congestion.cwnd - tcb.in_flight
         if not unsent:
             if may_end and window > 0:
-                _send_first(tcb, 0, now, fin=True)
+                send_first(tcb, 0, now, fin=True)
             break
-        length = _sendable(tcb, unsent, min(unsent, window, room, burst))
+        paced = _paced(tcb, now)
+        if not paced:
+            break
+        length = _sendable(tcb, unsent, min(unsent, window, room, burst, paced))
         if not length:
             tcb.limited = room < min(unsent, window, tcb.snd_mss)
             break
         fin = may_end and length == unsent and window > length
-        _send_first(tcb, length, now, fin=fin)
+        send_first(tcb, length, now, fin=fin)
     _watch_for_stall(tcb, now)
     if tcb.snd_nxt > sent_before:
         tlp.schedule(tcb, now)
@@ -164,7 +188,7 @@ def _nagle(tcb: Connection) -> bool:
     return not tcb.nodelay and not tcb.close_queued
 
 
-def _send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> None:
+def send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> Record:
     """Send ``length`` new bytes, and the FIN with or without them."""
     seq = tcb.snd_nxt
     record = Record(seq, seq + length + fin, now, fin=fin)
@@ -172,14 +196,52 @@ def _send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> None:
     tcb.rtx.add(record)
     tcb.snd_nxt = record.end
     tcb.recovery.prr_out += length
+    _note_pace(tcb, length, now)
     tcb.sws_override = False
     tcb.bytes_sent += length
     if fin:
         tcb.fin_seq = seq + length
     if tcb.congestion.cwnd < tcb.congestion.ssthresh and 2 * tcb.in_flight > tcb.congestion.cwnd:
         tcb.limited = True
-    _send_record(tcb, record, now)
+    _send_record(tcb, record, now, capable=tcb.ecn.sends and tcb.snd_wnd > 0)  # no window probe: RFC 3168 §6.1.6
     arm_retransmission(tcb, now)
+    return record
+
+
+def _burst(tcb: Connection) -> int:
+    """The largest super-segment: what the window's rate carries in a millisecond, as far as the device goes.
+
+    On a slow path one of 64 KB would be a burst for its queue and a distortion of the round trip.
+    """
+    most = tcb.gso_payload
+    if not most:
+        return tcb.snd_mss
+    srtt = tcb.rtt.srtt
+    if srtt is None or srtt <= _PACING_QUANTUM:
+        return most
+    mss = tcb.snd_mss
+    return min(most, max(2, int(2 * tcb.congestion.cwnd / srtt * _PACING_QUANTUM) // mss) * mss)
+
+
+def _paced(tcb: Connection, now: float) -> int:
+    """How much pacing lets out now, in bytes: 0 sets the timer that goes on.
+
+    What one millisecond carries leaves at once, so that no timer is needed for each packet.
+    """
+    rate = tcb.congestion.pacing_rate
+    if rate is None:
+        return _UNPACED
+    ahead = tcb.pace_at - now
+    if ahead > 0:
+        tcb.pace_due = tcb.pace_at
+        return 0
+    return max(2 * tcb.snd_mss, int(rate * _PACING_QUANTUM) // tcb.snd_mss * tcb.snd_mss)
+
+
+def _note_pace(tcb: Connection, length: int, now: float) -> None:
+    rate = tcb.congestion.pacing_rate
+    if rate is not None:
+        tcb.pace_at = max(tcb.pace_at, now - _PACING_CREDIT) + length / rate
 
 
 def stamp(tcb: Connection, record: Record, now: float) -> None:
@@ -199,7 +261,7 @@ def probe_with_new_data(tcb: Connection, now: float) -> bool:
     window = tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt
     if tcb.fin_seq is not None or tcb.state not in SENDING or min(unsent, window) <= 0:
         return False
-    _send_first(tcb, min(unsent, window, tcb.snd_mss), now, fin=False)
+    send_first(tcb, min(unsent, window, tcb.snd_mss), now, fin=False)
     return True
 
 
@@ -219,6 +281,8 @@ def _watch_for_stall(tcb: Connection, now: float) -> None:
     if tcb.snd_nxt == tcb.send_buffer.end and not tcb.close_queued:
         return
     tcb.probing = True
+    if tcb.at_risk_since == inf:
+        tcb.at_risk_since = now
     tcb.retransmit_due = now + (tcb.settings.sws_override if tcb.snd_wnd else tcb.rtt.rto)
 
 
@@ -234,7 +298,7 @@ def send_probe(tcb: Connection, now: float) -> None:
             transmit(tcb, record.seq, ACK | FIN, b"", now)
         return
     unsent = tcb.send_buffer.end - tcb.snd_nxt
-    _send_first(tcb, min(unsent, 1), now, fin=not unsent)
+    send_first(tcb, min(unsent, 1), now, fin=not unsent)
 
 
 def arm_retransmission(tcb: Connection, now: float) -> None:
@@ -268,6 +332,11 @@ def challenge_ack(tcb: Connection, reason: str, now: float) -> None:
     tcb.need_ack()
 
 
+def send_keepalive(tcb: Connection, now: float) -> None:
+    """<SEQ=SND.NXT-1><ACK=RCV.NXT><CTL=ACK>: an old segment, which the peer must answer (RFC 9293 §3.8.4)."""
+    transmit(tcb, tcb.snd_nxt - 1, ACK, b"", now)
+
+
 def send_reset(tcb: Connection, now: float) -> None:
     """<SEQ=SND.NXT><CTL=RST> (RFC 9293 §3.10.5)."""
     reset_with(tcb, tcb.snd_nxt, now)
@@ -281,7 +350,13 @@ def reset_with(tcb: Connection, seq: int, now: float) -> None:
 
 
 def transmit(
-    tcb: Connection, seq: int, flags: int, payload: Buffer, now: float, options: Options = NO_OPTIONS
+    tcb: Connection,
+    seq: int,
+    flags: int,
+    payload: Buffer,
+    now: float,
+    options: Options = NO_OPTIONS,
+    codepoint: int = NOT_ECT,
 ) -> None:
     """Hand one segment to the host, with the acknowledgment, window and timestamp of this moment."""
     ack = 0
@@ -293,11 +368,12 @@ def transmit(
         tcb.ack_due = inf
     window = tcb.last_window = _syn_window(tcb) if flags & SYN else _window(tcb)
     ts_val = opening.timestamp(tcb, now) if tcb.timestamps else None
+    if tcb.ecn.echoing and not flags & SYN:
+        flags |= ECE  # RFC 3168 §6.1.3
+    ts_ecr = tcb.ts_recent if flags & ACK else 0
     tcb.segments_sent += 1
     tcb.last_sent_at = now
-    tcb.outlet.transmit(
-        tcb, seq & MASK, ack, flags, window, ts_val, tcb.ts_recent if flags & ACK else 0, options, payload, now
-    )
+    tcb.outlet.transmit(tcb, seq & MASK, ack, flags, window, ts_val, ts_ecr, options, payload, now, codepoint)
 
 
 # -- The window that we offer ------------------------------------------------------------------------
@@ -311,7 +387,7 @@ def _syn_window(tcb: Connection) -> int:
 
 
 def _free(tcb: Connection) -> int:
-    return tcb.settings.receive_buffer - tcb.receive_buffer.ready.length
+    return tcb.rcv_buf - tcb.receive_buffer.ready.length
 
 
 def _window(tcb: Connection) -> int:
@@ -336,7 +412,7 @@ def _window(tcb: Connection) -> int:
 
 def _worthwhile(tcb: Connection) -> int:
     """The least step by which the window opens: min(RCV.BUFF / 2, Eff.snd.MSS)."""
-    return min(tcb.settings.receive_buffer // 2, max(tcb.rcv_mss, 1))
+    return min(tcb.rcv_buf // 2, max(tcb.rcv_mss, 1))
 
 
 def window_may_open(tcb: Connection) -> None:

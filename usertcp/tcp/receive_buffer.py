@@ -100,12 +100,26 @@ class ReceiveBuffer:
     def trim_beyond(self, end: int) -> None:
         """Forget held data at and after ``end`` (the peer's FIN stands there)."""
         at = bisect_left(self.held, end, key=_seq)
+        if at and self.held[at - 1].end > end:
+            self._cut(self.held[at - 1], end)
         for dropped in self.held[at:]:
             self.held_bytes -= dropped.end - dropped.seq
         del self.held[at:]
 
+    def _cut(self, held: Held, end: int) -> None:
+        """Keep of ``held`` what lies before ``end``."""
+        kept = held.chunks.take(end - held.seq)
+        self.held_bytes -= held.end - end
+        held.chunks.clear()
+        held.chunks.append(bytes(kept))
+        held.end = end
+
+    def forget_held(self) -> None:
+        """Throw away what waits beyond gaps."""
+        self.held.clear()
+        self.held_bytes = 0
+
     def clear(self) -> None:
         """Throw everything away."""
         self.ready.clear()
-        self.held.clear()
-        self.held_bytes = 0
+        self.forget_held()

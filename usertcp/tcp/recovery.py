@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import rack, tlp
+from usertcp.tcp import ecn, path_mtu, rack, tlp
 from usertcp.tcp.events import Kind
 from usertcp.tcp.retransmission import Delivery
 from usertcp.wire.tcp import Segment
@@ -109,6 +109,8 @@ def _look_for_losses(tcb: Connection, now: float) -> None:
             tlp.cancel(tcb)
         return
     wait = rack.detect_losses(tcb, now)
+    if tcb.path.probe is not None:
+        path_mtu.look_at_probe(tcb, now)
     if wait:
         tcb.loss_due = now + wait
         tcb.loss_is_reordering = True
@@ -154,6 +156,7 @@ def _enter(tcb: Connection, delivery: Delivery, una_before: int, why: str, now: 
     recovery.recover = tcb.snd_nxt
     flight = tcb.snd_nxt - una_before
     congestion.on_loss(flight, now)
+    ecn.window_reduced(tcb)
     tlp.cancel(tcb)
     recovery.tlp_end = None
     if tcb.sack_ok:
@@ -199,7 +202,7 @@ def _leave(tcb: Connection, now: float) -> None:
     tcb.rack.recovery_ends()
     if tcb.sack_ok and not tcb.congestion.governs_recovery:
         tcb.congestion.cwnd = tcb.congestion.ssthresh
-    tcb.congestion.on_recovered(tcb.in_flight, now)
+    tcb.congestion.on_recovered(tcb.in_flight, now, recovery.undo_length)
     tell(tcb, "recovery is over", now)
 
 
@@ -232,7 +235,7 @@ def _reduce_proportionally(tcb: Connection, delivered: int, *, safe: bool) -> No
 def on_timeout(tcb: Connection, now: float) -> None:
     """The retransmission timer fired for data (RFC 5681 §3.1, RFC 8985 §6.3, RFC 5682 §3)."""
     recovery = tcb.recovery
-    again = recovery.state is CaState.LOSS and tcb.snd_una < recovery.recover
+    again = recovery.active and tcb.snd_una < recovery.recover  # one reduction for each window
     flight = tcb.snd_nxt - tcb.snd_una
     if not again:
         fresh = recovery.state is not CaState.RECOVERY
@@ -241,6 +244,7 @@ def on_timeout(tcb: Connection, now: float) -> None:
     else:
         recovery.frto = False
     tcb.congestion.on_timeout(flight, again=again, now=now)
+    ecn.window_reduced(tcb)
     recovery.state = CaState.LOSS
     recovery.recover = tcb.snd_nxt  # RFC 6582 §3.2 step 4
     recovery.force = recovery.new_first = False
@@ -284,14 +288,18 @@ def _watch_for_originals(tcb: Connection, delivery: Delivery, advanced: bool) ->
 # -- Taking it back ----------------------------------------------------------------------------------
 
 
-def note_retransmission(tcb: Connection, length: int, ts_val: int | None) -> None:
-    """``length`` were sent again, with our timestamp ``ts_val``."""
+def note_retransmission(tcb: Connection, seq: int, length: int, ts_val: int | None) -> None:
+    """``length`` from ``seq`` are sent again, with our timestamp ``ts_val``.
+
+    Only a retransmission of the first segment outstanding can be told from its original by timestamps:
+    what acknowledges a later one may echo a retransmission of the recovery before.
+    """
     recovery = tcb.recovery
     if recovery.undo_una is None:
         return
-    recovery.undo_length += length
-    if recovery.repairing_ts is None:
+    if not recovery.undo_length and seq == tcb.snd_una:
         recovery.repairing_ts = ts_val
+    recovery.undo_length += length
 
 
 def _mistaken(tcb: Connection, segment: Segment, delivery: Delivery, *, advanced: bool, dsack: int) -> bool:

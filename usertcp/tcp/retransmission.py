@@ -106,7 +106,7 @@ class RetransmissionQueue:
     ``lost`` and ``sacked`` count the sequence numbers of records so marked.
     """
 
-    __slots__ = ("_head", "_lost", "_newest", "_oldest", "_records", "_serial", "lost", "sacked")
+    __slots__ = ("_head", "_lost", "_newest", "_oldest", "_records", "_serial", "ever_lost", "lost", "sacked")
 
     def __init__(self) -> None:
         self._records: list[Record] = []
@@ -118,6 +118,8 @@ class RetransmissionQueue:
         self._serial = 0
         self.lost = 0
         self.sacked = 0
+        #: Sequence numbers that were ever marked lost, also those that turned out not to be.
+        self.ever_lost = 0
 
     def __bool__(self) -> bool:
         return len(self._records) > self._head
@@ -143,6 +145,12 @@ class RetransmissionQueue:
     def oldest(self) -> Record | None:
         """Of the records in the network, the one whose last sending is longest ago; go on by ``.newer``."""
         return self._oldest
+
+    def covering(self, seq: int) -> Record | None:
+        """The record that ``seq`` is a number of."""
+        if not self or not self.first.seq <= seq < self.last.end:
+            return None
+        return self._records[bisect_right(self._records, seq, lo=self._head, key=_by_seq) - 1]
 
     def add(self, record: Record) -> None:
         """Append what was just sent for the first time."""
@@ -249,6 +257,7 @@ class RetransmissionQueue:
             self._unlink(record)
             record.lost = True
             self.lost += record.end - record.seq
+            self.ever_lost += record.end - record.seq
             self._push_lost(record)
 
     def mark_front_lost(self, length: int) -> None:

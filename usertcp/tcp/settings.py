@@ -14,8 +14,9 @@ class Settings:
     msl: float = 30.0
     #: How long FIN-WAIT-2 may last once the application is gone (RFC 9293 §3.6 leaves it open).
     fin_wait_2_timeout: float = 60.0
-    #: Unread and out-of-order data that one connection may hold.
-    receive_buffer: int = 4 << 20
+    #: Unread and out-of-order data that one connection may hold: at first, and when its path needs it.
+    initial_receive_buffer: int = 256 << 10
+    receive_buffer: int = 8 << 20
     #: Unsent and unacknowledged data that one connection may hold.
     send_buffer: int = 4 << 20
     #: Ranges with gaps between them that the reassembly queue may hold.
@@ -55,13 +56,35 @@ class Settings:
     peer_ack_delay: float = 0.2
     #: TCP Fast Open (RFC 7413), as client where data is given with OPEN, as server where the listener wants it.
     fast_open: bool = True
+    #: Find out without ICMP what the path takes: small segments where full-sized ones vanish, and probes of
+    #: larger ones from there on (RFC 4821).
+    mtu_probing: bool = True
     #: Watch for spurious timeouts (RFC 5682).
     frto: bool = True
+    #: Explicit congestion notification (RFC 3168): "on" asks for it in our SYN, "passive" takes it where a
+    #: peer asks, "off" does neither.  DCTCP cannot do without and asks unless it is "off".
+    ecn: str = "passive"
     #: The congestion controller: see :mod:`usertcp.tcp.congestion.registry`.
     congestion_control: str = "cubic"
     #: Ignore RSTs in TIME-WAIT (RFC 1337 §3, F1), so that an old duplicate can not end it early.  False: as
     #: RFC 9293 §3.10.7.4 has it, the connection block is deleted.
     rfc1337: bool = True
+    #: Pace the loss-based controllers too; validate an unused window by RFC 7661 instead of RFC 5681 §4.1;
+    #: react less to marks than to losses (RFC 8511).
+    paced: bool = False
+    validate_window: bool = False
+    abe: bool = False
+    #: Keep-alives (RFC 9293 §3.8.4): off unless asked for (MUST-25); the idle time before the first one
+    #: (at least two hours by default, MUST-28), between the next, and how many may stay unanswered.
+    keepalive: bool = False
+    keepalive_idle: float = 7200.0
+    keepalive_interval: float = 75.0
+    keepalive_probes: int = 9
+    #: The user timeout (RFC 9293 §3.9.1.1) instead of R2, and whether to exchange it with the peer (RFC 5482).
+    user_timeout: float | None = None
+    user_timeout_option: bool = False
+    #: R2 of a connection whose application is gone, also for a peer that keeps its window closed.
+    orphan_timeout: float = 120.0
     #: At most one challenge ACK (RFC 5961 §7) or answer to an empty unacceptable segment in this time.
     challenge_interval: float = 0.5
     #: The least MSS that a peer may make us use: a smaller one would only cost both sides CPU.

@@ -63,6 +63,7 @@ class Event(Enum):
     RETRANSMISSION_TIMEOUT = "retransmission timeout"
     TIME_WAIT_TIMEOUT = "time-wait timeout"
     FIN_WAIT_2_TIMEOUT = "FIN-WAIT-2 timeout"
+    KEEPALIVE_TIMEOUT = "keep-alive timeout"
 
     def __str__(self) -> str:
         return self.value
@@ -402,3 +403,15 @@ _moves(
     "the application is gone and the peer never closed: the connection block is deleted",
 )
 _never(_E.FIN_WAIT_2_TIMEOUT, _others(_S.FIN_WAIT_2), "the timer runs in FIN-WAIT-2 only")
+_all_move(
+    _E.KEEPALIVE_TIMEOUT,
+    sorted(SYNCHRONIZED - {_S.TIME_WAIT}, key=lambda s: s.value),
+    _S.CLOSED,
+    "3.8.4",
+    "the peer answered no keep-alive: it is taken to be gone",
+)
+_never(
+    _E.KEEPALIVE_TIMEOUT,
+    [_S.CLOSED, _S.LISTEN, *_OPENING, _S.TIME_WAIT],
+    "keep-alives are sent on synchronized connections only, and TIME-WAIT waits for nobody",
+)

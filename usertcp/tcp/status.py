@@ -26,6 +26,7 @@ class Status:
     snd_nxt: int
     snd_wnd: int
     snd_mss: int
+    path_mtu: int
     snd_wscale: int
     irs: int
     rcv_nxt: int
@@ -34,6 +35,9 @@ class Status:
     timestamps: bool
     sack: bool
     nodelay: bool
+    ecn: bool
+    ecn_marks: int
+    ecn_reductions: int
     srtt: float | None
     rttvar: float
     rto: float
@@ -71,6 +75,7 @@ def status_of(tcb: Connection) -> Status:
         snd_nxt=tcb.snd_nxt & MASK,
         snd_wnd=tcb.snd_wnd,
         snd_mss=tcb.snd_mss,
+        path_mtu=tcb.path_mtu,
         snd_wscale=tcb.snd_wscale,
         irs=tcb.irs & MASK,
         rcv_nxt=tcb.rcv_nxt & MASK,
@@ -79,6 +84,9 @@ def status_of(tcb: Connection) -> Status:
         timestamps=tcb.timestamps,
         sack=tcb.sack_ok,
         nodelay=tcb.nodelay,
+        ecn=tcb.ecn.sends,
+        ecn_marks=tcb.ecn.marks,
+        ecn_reductions=tcb.ecn.reductions,
         srtt=tcb.rtt.srtt,
         rttvar=tcb.rtt.rttvar,
         rto=tcb.rtt.rto,

@@ -39,13 +39,14 @@ class Outlet(Protocol):
 class TimeWait:
     """What must be remembered: where both sequences ended, until when, and for whom.
 
-    ``window`` is the window field of our last acknowledgment; ``ts_offset`` is None where the connection
-    had no timestamps.  ``due`` is the end of 2 MSL in seconds.
+    ``window`` is the window field of our last acknowledgment; the scales are what window fields are shifted
+    by to show them in a trace.  ``ts_offset`` is None where the connection had no timestamps.  ``due`` is
+    the end of 2 MSL in seconds.
     """
 
     __slots__ = (
-        "challenge_after", "connection", "due", "key", "number", "rcv_nxt", "snd_nxt", "ts_offset", "ts_recent",
-        "window",
+        "challenge_after", "connection", "due", "key", "number", "rcv_nxt", "rcv_wscale", "snd_nxt", "snd_wscale",
+        "ts_offset", "ts_recent", "window",
     )  # fmt: skip
 
     def __init__(self, tcb: Connection, window: int) -> None:
@@ -54,6 +55,8 @@ class TimeWait:
         self.snd_nxt = tcb.snd_nxt
         self.rcv_nxt = tcb.rcv_nxt
         self.window = window
+        self.rcv_wscale = tcb.rcv_wscale
+        self.snd_wscale = tcb.snd_wscale
         self.ts_offset = tcb.ts_offset if tcb.timestamps else None
         self.ts_recent = tcb.ts_recent
         self.due = tcb.time_wait_due
@@ -107,8 +110,8 @@ def segment_arrives(waiting: TimeWait, segment: Segment, outlet: Outlet, setting
 
 def leave(waiting: TimeWait, event: Event, outlet: Outlet, now: float) -> None:
     """To CLOSED, by ``event``."""
-    outlet.forget(waiting)
     tcb = waiting.connection
+    outlet.forget(waiting)
     if tcb is not None:
         tcb.step(event, now)
         tcb.end(now, None)

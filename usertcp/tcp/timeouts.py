@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from usertcp.tcp import output, recovery, tlp
+from usertcp.tcp import keepalive, output, path_mtu, recovery, tlp, user_timeout
 from usertcp.tcp.errors import ConnectionTimedOut
 from usertcp.tcp.states import Event, State
 
@@ -25,6 +25,11 @@ def run(tcb: Connection, now: float) -> None:
     if tcb.ack_due <= now:
         tcb.ack_due = inf
         tcb.need_ack()
+    if tcb.pace_due <= now:
+        tcb.pace_due = inf
+        tcb.touch()
+    if tcb.keepalive_due <= now:
+        keepalive.fire(tcb, now)
     if tcb.fin_wait_2_due <= now:
         tcb.step(Event.FIN_WAIT_2_TIMEOUT, now)
         tcb.end(now, ConnectionTimedOut("the peer acknowledged our FIN but never closed its own side"))
@@ -45,8 +50,12 @@ def _retransmission(tcb: Connection, now: float) -> None:
 
 def _zero_window(tcb: Connection, now: float) -> None:
     """Probe.  As long as the peer acknowledges, the connection stays open (RFC 9293 §3.8.6.1, MUST-37)."""
-    if now - tcb.last_arrival >= tcb.settings.r2:
+    limit = user_timeout.limit(tcb, syn=False)
+    if now - tcb.last_arrival >= limit:
         _give_up(tcb, now, "the peer stopped answering the probes of its closed window")
+        return
+    if (tcb.released or tcb.user_timeout is not None) and now - tcb.at_risk_since >= limit:
+        _give_up(tcb, now, f"the peer kept its window closed for {now - tcb.at_risk_since:.0f} s")
         return
     output.send_probe(tcb, now)
     tcb.outlet.count("window-probes")
@@ -58,7 +67,7 @@ def _zero_window(tcb: Connection, now: float) -> None:
 def _expired(tcb: Connection, now: float) -> None:
     """RFC 6298 §5.4-§5.6, RFC 9293 §3.8.3."""
     first = tcb.rtx.first
-    limit = tcb.settings.r2_syn if first.syn else tcb.settings.r2
+    limit = user_timeout.limit(tcb, syn=first.syn)
     waited = now - tcb.at_risk_since
     if waited >= limit:
         what = "our SYN" if first.syn else "our data"
@@ -73,6 +82,7 @@ def _expired(tcb: Connection, now: float) -> None:
             tcb.rtx.mark_all_lost()
     else:
         recovery.on_timeout(tcb, now)
+        path_mtu.on_timeout(tcb, now)
     tcb.rtt.back_off()
     tcb.retransmit_due = now + tcb.rtt.rto
     tcb.outlet.count("retransmission-timeouts")

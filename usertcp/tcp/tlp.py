@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from usertcp.tcp import output
+from usertcp.tcp import ecn, output
 from usertcp.tcp.events import Kind
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ def on_ack(tcb: Connection, ack: int, now: float, *, duplicate: bool, dsack: int
         recovery.tlp_end = None
         # The probe repaired a loss that nothing else showed: react to it all the same.
         tcb.congestion.on_loss(tcb.snd_nxt - tcb.snd_una, now)
-        tcb.congestion.cwnd = tcb.congestion.ssthresh
+        if not tcb.congestion.governs_recovery:
+            tcb.congestion.cwnd = tcb.congestion.ssthresh
+        ecn.window_reduced(tcb)
         trace = tcb.outlet.trace
         if trace is not None:
             what = "a tail loss probe repaired a loss"

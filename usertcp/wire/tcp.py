@@ -47,11 +47,15 @@ NO_OPTIONS: Final = Options()
 
 
 class Segment:
-    """One TCP segment as on the wire: unscaled window, sequence numbers 0 .. 2**32-1."""
+    """One TCP segment as on the wire: unscaled window, sequence numbers 0 .. 2**32-1.
+
+    ``ecn`` is the ECN field of the IP header it came with (RFC 3168 §5), which only IP knows.
+    """
 
     __slots__ = (
         "ack",
         "dst_port",
+        "ecn",
         "flags",
         "options",
         "payload",
@@ -76,6 +80,7 @@ class Segment:
         ts_val: int | None = None,
         ts_ecr: int | None = None,
         options: Options = NO_OPTIONS,
+        ecn: int = 0,
     ) -> None:
         self.src_port = src_port
         self.dst_port = dst_port
@@ -88,6 +93,7 @@ class Segment:
         self.ts_val = ts_val
         self.ts_ecr = ts_ecr
         self.options = options
+        self.ecn = ecn
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Segment):

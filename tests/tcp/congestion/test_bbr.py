@@ -168,6 +168,18 @@ def test_probe_rtt_empties_the_queue_of_a_full_path() -> None:
     assert path.control.cwnd > BDP  # the window is back
 
 
+def test_probe_rtt_teaches_nothing_about_the_bandwidth() -> None:
+    path = Path(bbr())
+    path.rate, path.rtt = 20 * RATE, RTT / 20  # in 200 ms are a hundred round trips
+    path.run(9.9)
+    while path.control.state is not BbrState.PROBE_RTT:
+        path.run(0.01)
+        path.control._min_rtt_at = min(path.control._min_rtt_at, path.now - 10)
+    while path.control.state is BbrState.PROBE_RTT:
+        path.run(0.001)
+        assert path.control.bandwidth == pytest.approx(20 * RATE, rel=0.05)
+
+
 def test_one_percent_of_random_loss_is_noise() -> None:
     path = Path(bbr(), drop_every=101)
     path.run(2.0)
@@ -188,27 +200,75 @@ def test_a_shallow_queue_bounds_what_is_in_flight() -> None:
     assert sent[0] < 0.03
 
 
-def test_startup_ends_for_loss_before_three_round_trips_without_growth() -> None:
+def test_startup_ends_for_loss_in_its_first_lossy_round_trip() -> None:
     control = bbr()
-    path = Path(control, queue=BDP / 4)
+    path = Path(control, queue=20 * BDP / 10)
+    path.rate = 20 * RATE
     while control.state is BbrState.STARTUP:
-        path.run(0.005)
-    assert control.inflight_hi < 3 * BDP
+        path.run(0.001)
+    assert control.inflight_hi < 2 * 20 * BDP
     assert control.ssthresh != UNLIMITED
+    assert control._full_rounds < 3
 
 
-def test_recovery_begins_with_conservation_and_gives_the_window_back() -> None:
+def cruising() -> Path:
+    """A path in the first of the six round trips without a probe."""
     path = Path(bbr())
     path.run(2.0)
+    while path.control._cycle_index != 2:
+        path.run(0.001)
+    return path
+
+
+def lose(path: Path, segments: int) -> None:
+    """So many more were sent, and none arrived."""
+    path.lost += segments * MSS
+    path.in_flight += segments * MSS
+    path.acknowledge()
+
+
+def test_a_few_lost_segments_cost_the_window_no_more_than_themselves() -> None:
+    path = cruising()
+    window = path.control.cwnd
+    lose(path, 5)
+    assert window - 5 * MSS <= path.control.cwnd < window
+    path.run(2 * RTT)
+    assert path.control.cwnd == window
+
+
+def test_heavy_loss_is_answered_by_conservation_and_the_window_comes_back() -> None:
+    path = cruising()
+    window = path.control.cwnd
+    lose(path, 40)
+    assert path.control.cwnd <= path.in_flight + MSS < window
+    path.run(4 * RTT)
+    assert path.control.cwnd == window
+
+
+def test_the_end_of_recovery_gives_the_window_back_at_once() -> None:
+    path = cruising()
     control = path.control
     window = control.cwnd
-    path.lost += 10 * MSS
-    path.in_flight += 10 * MSS  # ten more were sent, and are lost
-    path.acknowledge()
+    lose(path, 40)
     assert control.cwnd < window
-    assert control.cwnd <= path.in_flight + MSS
-    path.run(4 * RTT)
-    assert control.cwnd == pytest.approx(window, rel=0.1)
+    control.on_recovered(path.in_flight, path.now)
+    assert control.cwnd == window
+
+
+def test_startup_does_not_slow_down_for_a_low_first_sample() -> None:
+    control = bbr()
+    s = AckSample()
+    s.acked = s.delivered = s.total_delivered = MSS
+    s.in_flight, s.prior_delivered, s.snd_una, s.snd_nxt = MSS, 0, MSS, MSS
+    s.rtt = s.srtt = s.min_rtt = RTT
+    s.rate, s.rate_app_limited = None, False
+    control.on_ack(s, RTT)
+    assert control.pacing_rate is not None
+    assert control.pacing_rate >= 2.77 * 10 * MSS / RTT  # the initial window in a round trip
+    before = control.pacing_rate
+    s.rate, s.prior_delivered, s.total_delivered = MSS / RTT, MSS, 2 * MSS
+    control.on_ack(s, 2 * RTT)
+    assert control.pacing_rate == before
 
 
 def test_timeout_and_its_undo() -> None:

@@ -69,6 +69,7 @@ def test_slow_start_counts_at_most_eight_segments_of_an_acknowledgment() -> None
 
 def test_slow_start_does_not_pass_a_known_threshold() -> None:
     control = cubic()
+    control.cwnd = 20 * MSS
     control.on_timeout(20 * MSS, again=False, now=1.0)
     assert (control.cwnd, control.ssthresh) == (MSS, 14 * MSS)
     control.on_ack(sample(8 * MSS), 1.1)
@@ -237,6 +238,22 @@ def test_undo_restores_everything() -> None:
     assert undone.cwnd == untouched.cwnd
 
 
+def test_undo_after_the_next_stage_has_begun_restores_the_curve() -> None:
+    # a DSACK tells of the mistake a round trip after recovery was over (RFC 9438 §4.9.2)
+    undone, untouched = after_loss_at(1000), after_loss_at(1000)
+    for i in range(20):
+        round_trip(undone, i * RTT)
+        round_trip(untouched, i * RTT)
+    undone.on_loss(undone.cwnd, 2.0)
+    undone.on_recovered(undone.ssthresh, 2.1)
+    undone.on_ack(sample(MSS), 2.2)
+    undone.undo(2.2)
+    for i in range(20, 60):
+        round_trip(undone, i * RTT)
+        round_trip(untouched, i * RTT)
+    assert undone.cwnd == untouched.cwnd
+
+
 def test_undo_of_a_timeout_and_of_a_repeated_one() -> None:
     control = cubic()
     control.cwnd = 50 * MSS
@@ -266,6 +283,16 @@ def test_a_mark_reduces_at_once_down_to_one_segment() -> None:
     for _ in range(20):
         control.on_congestion_mark(control.cwnd, 1.0)
     assert (control.cwnd, control.ssthresh) == (MSS, 2 * MSS)
+
+
+def test_what_a_mark_has_reduced_no_undo_restores() -> None:
+    control = cubic()
+    control.cwnd = 100 * MSS
+    control.on_loss(100 * MSS, 0.0)
+    control.on_recovered(control.ssthresh, 0.1)
+    control.on_congestion_mark(70 * MSS, 0.2)
+    control.undo(0.3)
+    assert control.cwnd == control.ssthresh == 49 * MSS
 
 
 def test_abe_reduces_less_for_a_mark_in_congestion_avoidance() -> None:

@@ -115,6 +115,7 @@ def test_fewer_than_eight_samples_say_nothing() -> None:
 def test_only_the_first_slow_start_is_watched() -> None:
     flow, control = slow_start()
     flow.round_trip(control, 0.1)
+    control.cwnd = 100 * MSS
     control.on_timeout(100 * MSS, again=False, now=1.0)
     control.cwnd = 10 * MSS
     flow.nxt = flow.una + control.cwnd

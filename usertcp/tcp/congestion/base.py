@@ -71,8 +71,9 @@ class CongestionControl(Protocol):
     def on_loss(self, in_flight: int, now: float) -> None:
         """Fast recovery begins: set ssthresh (and cwnd where ``governs_recovery``)."""
 
-    def on_recovered(self, in_flight: int, now: float) -> None:
-        """Everything that was outstanding when recovery began is acknowledged."""
+    def on_recovered(self, in_flight: int, now: float, retransmitted: int = 0) -> None:
+        """Everything that was outstanding when recovery began is acknowledged; ``retransmitted`` bytes of it
+        were sent again (R in RFC 7661 §4.4.1)."""
 
     def on_timeout(self, in_flight: int, *, again: bool, now: float) -> None:
         """The retransmission timer fired; ``again``: within the same episode as before."""

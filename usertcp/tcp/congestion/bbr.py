@@ -92,7 +92,7 @@ class Bbr:
         self.min_rtt = inf
         self._min_rtt_at = 0.0
         self.inflight_hi = UNLIMITED
-        # round trips, counted by what has been delivered
+        # round trips, counted by what has been delivered; _rounds without those of ProbeRTT
         self._rounds = 0
         self._round_start = False
         self._delivered = 0
@@ -156,16 +156,17 @@ class Bbr:
         self._round_lost += sample.lost
         self._round_start = sample.prior_delivered >= self._round_end
         if self._round_start:
-            self._rounds += 1
             self._round_end = self._delivered
+            if self.state is not BbrState.PROBE_RTT:
+                # On a short path ProbeRTT lasts more round trips than the bandwidth is remembered for
+                self._rounds += 1
 
     def _measure_bandwidth(self, sample: AckSample) -> None:
         rate = sample.rate
         if rate is None:
             return
         # What was sent slower than the path allows says only that the path is at least as fast
-        too_little = sample.rate_app_limited or self.state is BbrState.PROBE_RTT
-        if not too_little or rate >= self._bandwidth.best:
+        if not sample.rate_app_limited or rate >= self._bandwidth.best:
             self._bandwidth.add(rate, self._rounds)
 
     def _measure_min_rtt(self, sample: AckSample, in_flight: int, now: float) -> None:
@@ -349,7 +350,7 @@ class Bbr:
         self._in_recovery = True
         self._recover = None
 
-    def on_recovered(self, in_flight: int, now: float) -> None:
+    def on_recovered(self, in_flight: int, now: float, retransmitted: int = 0) -> None:
         if self._in_recovery:
             self._in_recovery = False
             self._restore_cwnd()

@@ -47,10 +47,11 @@ class Cubic(LossBased):
         *,
         hystart: bool = True,
         paced: bool = False,
+        validate: bool = False,
         fast_convergence: bool = True,
         abe: bool = False,
     ) -> None:
-        super().__init__(initial_segments, counting_limit, hystart=hystart, paced=paced)
+        super().__init__(initial_segments, counting_limit, hystart=hystart, paced=paced, validate=validate)
         self._fast_convergence = fast_convergence
         self._beta_mark = BETA_ABE if abe else BETA
         self._c = C * self.mss
@@ -79,6 +80,8 @@ class Cubic(LossBased):
             self._avoid(sample, now)
         elif self._paused_since is None:
             self._paused_since = now
+        if self._validation is not None and self._validation.on_ack(sample, now):
+            self._validate(self._validation, now)
         if self._paced:
             self._pace(sample.srtt)
 
@@ -129,7 +132,7 @@ class Cubic(LossBased):
             self._in_stage,
         )  # fmt: skip
 
-    def _reduce(self, in_flight: int, beta: float) -> int:
+    def _reduce(self, in_flight: int, beta: float, now: float) -> int:
         """RFC 9438 §4.6 and, for W_max, §4.7.  Returns the new window before any lower bound."""
         # A window that was being filled is taken for flight_size (RFC 9438 §4.6 allows it to those who
         # grow only a filled window): after one acknowledgment of many segments flight_size is far smaller.
@@ -140,7 +143,9 @@ class Cubic(LossBased):
             self._w_max = self.cwnd * (1 + BETA) / 2
         else:
             self._w_max = self.cwnd
-        reduced = round(window * beta)
+        reduced = self._unvalidated(in_flight, now)
+        if reduced is None:
+            reduced = round(window * beta)
         self.ssthresh = max(reduced, 2 * self.mss)
         self._in_stage = False
         self._paused_since = None
@@ -148,16 +153,19 @@ class Cubic(LossBased):
 
     def on_loss(self, in_flight: int, now: float) -> None:
         self._before = self._state()
-        self._reduce(in_flight, BETA)
+        self._reduce(in_flight, BETA, now)
 
-    def on_recovered(self, in_flight: int, now: float) -> None:
-        self.cwnd = self.ssthresh  # RFC 5681 §3.2 step 6; proportional rate reduction is there already
+    def on_recovered(self, in_flight: int, now: float, retransmitted: int = 0) -> None:
+        if not self._recovered(retransmitted):
+            self.cwnd = self.ssthresh  # RFC 5681 §3.2 step 6; proportional rate reduction is there already
 
     def on_timeout(self, in_flight: int, *, again: bool, now: float) -> None:
         if not again:
             self._before = self._state()
-            self._reduce(in_flight, BETA)
+            self._reduce(in_flight, BETA, now)
             self._w_max = 0.0  # RFC 9438 §4.8: the next stage begins with its own window for W_max
+        if self._validation is not None:
+            self._validation.reset()
         self._in_stage = False
         self.cwnd = self.mss  # the loss window (RFC 5681 §3.1)
 
@@ -165,7 +173,7 @@ class Cubic(LossBased):
         # RFC 8511 §3.1: the smaller reduction is for congestion avoidance only
         beta = self._beta_mark if self.cwnd >= self.ssthresh else BETA
         # RFC 9438 §4.6: down to one segment as long as the marks go on
-        self.cwnd = max(self._reduce(in_flight, beta), self.mss)
+        self.cwnd = max(self._reduce(in_flight, beta, now), self.mss)
         self._before = None  # a mark is never mistaken, nor is what came before it to be restored now
 
     def undo(self, now: float) -> None:

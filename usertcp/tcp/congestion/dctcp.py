@@ -22,8 +22,10 @@ class Dctcp(NewReno):
 
     name = "dctcp"
 
-    def __init__(self, initial_segments: int, counting_limit: int, *, paced: bool = False) -> None:
-        super().__init__(initial_segments, counting_limit, paced=paced)
+    def __init__(
+        self, initial_segments: int, counting_limit: int, *, paced: bool = False, validate: bool = False
+    ) -> None:
+        super().__init__(initial_segments, counting_limit, paced=paced, validate=validate)
         self.alpha = 1.0
         self._window_end = 0
         self._bytes_acked = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from usertcp.tcp.congestion.base import UNLIMITED, AckSample
+from usertcp.tcp.congestion.cwv import WindowValidation
 from usertcp.tcp.congestion.hystart import HyStart
 
 #: Pacing rates as multiples of cwnd / srtt: slow start doubles in each round trip, so the rate must not
@@ -18,18 +19,25 @@ class LossBased:
 
     ``initial_segments``: the initial window (RFC 6928); ``counting_limit``: segments that one
     acknowledgment may add in slow start, L in RFC 9406 §4.3 and RFC 3465 §2.3; with ``paced`` there is no
-    such limit, and ``pacing_rate`` follows cwnd.
+    such limit, and ``pacing_rate`` follows cwnd.  With ``validate`` the window outlives silence by RFC 7661,
+    which is used in the place of RFC 5681 §4.1.
     """
 
     __slots__ = (
-        "_hystart", "_limit", "_paced", "counting_limit", "cwnd", "initial_segments", "mss", "pacing_rate",
-        "ssthresh",
+        "_hystart", "_limit", "_paced", "_validation", "counting_limit", "cwnd", "initial_segments", "mss",
+        "pacing_rate", "ssthresh",
     )  # fmt: skip
 
     governs_recovery = False
 
     def __init__(
-        self, initial_segments: int, counting_limit: int, *, hystart: bool = False, paced: bool = False
+        self,
+        initial_segments: int,
+        counting_limit: int,
+        *,
+        hystart: bool = False,
+        paced: bool = False,
+        validate: bool = False,
     ) -> None:
         self.initial_segments = initial_segments
         self.counting_limit = counting_limit
@@ -39,6 +47,7 @@ class LossBased:
         self.pacing_rate: float | None = None
         self._paced = paced
         self._hystart = HyStart() if hystart else None
+        self._validation = WindowValidation() if validate else None
         self._limit = self._ack_limit()
 
     def _ack_limit(self) -> int:
@@ -75,10 +84,37 @@ class LossBased:
 
     def _window_in_use(self, in_flight: int) -> int:
         """FlightSize without what limited transmit and SACK let out beyond the window (RFC 5681 §3.2)."""
-        return min(in_flight, max(self.cwnd, self.ssthresh))
+        window = self.cwnd if self.ssthresh == UNLIMITED else max(self.cwnd, self.ssthresh)
+        return min(in_flight, window)
+
+    def _validate(self, validation: WindowValidation, now: float) -> None:
+        """Reduce a window that has not been used for a non-validated period (RFC 7661 §4.4.3)."""
+        for _ in range(validation.periods_over(self.cwnd, now)):
+            if self.cwnd <= self.initial_window():
+                break
+            self.ssthresh = max(self.ssthresh, 3 * self.cwnd // 4)
+            self.cwnd = max(self.cwnd // 2, self.initial_window())
+
+    def _unvalidated(self, in_flight: int, now: float) -> int | None:
+        """What a loss makes of a window that is not validated (RFC 7661 §4.4.1); None: it is."""
+        return None if self._validation is None else self._validation.on_loss(in_flight, self.cwnd, now)
+
+    def _recovered(self, retransmitted: int) -> bool:
+        """The end of a recovery that began with a window not validated (RFC 7661 §4.4.1); False: another."""
+        if self._validation is None:
+            return False
+        window = self._validation.on_recovered(retransmitted)
+        if window is None:
+            return False
+        self.cwnd = max(window, self.mss)
+        self.ssthresh = max(window, 2 * self.mss)
+        return True
 
     def on_idle(self, now: float) -> None:
-        self.cwnd = min(self.cwnd, self.initial_window())  # RFC 5681 §4.1
+        if self._validation is not None:
+            self._validate(self._validation, now)
+        else:
+            self.cwnd = min(self.cwnd, self.initial_window())  # RFC 5681 §4.1
 
     def on_syn_lost(self) -> None:
         self.cwnd = self.mss

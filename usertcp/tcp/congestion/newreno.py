@@ -30,9 +30,10 @@ class NewReno(LossBased):
         *,
         hystart: bool = False,
         paced: bool = False,
+        validate: bool = False,
         abe: bool = False,
     ) -> None:
-        super().__init__(initial_segments, counting_limit, hystart=hystart, paced=paced)
+        super().__init__(initial_segments, counting_limit, hystart=hystart, paced=paced, validate=validate)
         self._beta_mark = BETA_ABE if abe else BETA
         self._avoidance_acked = 0
         self._before: tuple[int, int] | None = None
@@ -46,35 +47,43 @@ class NewReno(LossBased):
                 # RFC 3465 §2.1: one segment for each window's worth of acknowledged bytes
                 self._avoidance_acked -= self.cwnd
                 self.cwnd += self.mss
+        if self._validation is not None and self._validation.on_ack(sample, now):
+            self._validate(self._validation, now)
         if self._paced:
             self._pace(sample.srtt)
 
     def on_loss(self, in_flight: int, now: float) -> None:
         self._before = (self.cwnd, self.ssthresh)
-        self._reduce(in_flight, BETA)
+        self._reduce(in_flight, BETA, now)
 
-    def _reduce(self, in_flight: int, beta: float) -> int:
+    def _reduce(self, in_flight: int, beta: float, now: float) -> int:
         """RFC 5681 §3.1 (4).  Returns the new window before any lower bound."""
-        reduced = round(self._window_in_use(in_flight) * beta)
+        reduced = self._unvalidated(in_flight, now)
+        if reduced is None:
+            reduced = round(self._window_in_use(in_flight) * beta)
         self.ssthresh = max(reduced, 2 * self.mss)
         self._avoidance_acked = 0
         return reduced
 
-    def on_recovered(self, in_flight: int, now: float) -> None:
+    def on_recovered(self, in_flight: int, now: float, retransmitted: int = 0) -> None:
+        if self._recovered(retransmitted):
+            return
         # RFC 6582 §3.2 step 3, option 1: no burst when recovery ends
         self.cwnd = min(self.ssthresh, max(in_flight, self.mss) + self.mss)
 
     def on_timeout(self, in_flight: int, *, again: bool, now: float) -> None:
         if not again:
             self._before = (self.cwnd, self.ssthresh)
-            self._reduce(in_flight, BETA)
+            self._reduce(in_flight, BETA, now)
+        if self._validation is not None:
+            self._validation.reset()
         self.cwnd = self.mss  # the loss window
 
     def on_congestion_mark(self, in_flight: int, now: float) -> None:
         # RFC 8511 §3.1: the smaller reduction is for congestion avoidance only
         beta = self._beta_mark if self.cwnd >= self.ssthresh else BETA
         # RFC 3168 §6.1.2: down to one segment as long as the marks go on
-        self.cwnd = max(self._reduce(in_flight, beta), self.mss)
+        self.cwnd = max(self._reduce(in_flight, beta, now), self.mss)
         self._before = None  # a mark is never mistaken, nor is what came before it to be restored now
 
     def undo(self, now: float) -> None:

@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 from usertcp.tcp.congestion.base import CongestionControl
+from usertcp.tcp.congestion.bbr import Bbr
 from usertcp.tcp.congestion.cubic import Cubic
+from usertcp.tcp.congestion.dctcp import Dctcp
 from usertcp.tcp.congestion.newreno import NewReno
 
-_MAKERS: Final[dict[str, Callable[[int, int], CongestionControl]]] = {
-    "cubic": Cubic,
-    "reno": NewReno,
-}
-
 #: Every name that :func:`make` knows, the default first.
-NAMES: Final = tuple(_MAKERS)
+NAMES: Final = ("cubic", "reno", "bbr", "dctcp")
 
 
-def make(name: str, initial_segments: int, counting_limit: int) -> CongestionControl:
+def make(
+    name: str,
+    initial_segments: int,
+    counting_limit: int,
+    *,
+    paced: bool = False,
+    validate: bool = False,
+    abe: bool = False,
+) -> CongestionControl:
     """A controller for one connection.
 
     ``initial_segments``: the initial window (RFC 6928); ``counting_limit``: segments that one
-    acknowledgment may add in slow start (L in RFC 9406 §4.3).  Raises ValueError for an unknown name.
+    acknowledgment may add in slow start (L in RFC 9406 §4.3).  ``paced``: the loss-based ones pace too (BBR
+    always does); ``validate``: RFC 7661 for an unused window instead of RFC 5681 §4.1 (not for BBR, whose
+    model says what to use); ``abe``: RFC 8511, for CUBIC and Reno.  Raises ValueError for an unknown name.
     """
-    maker = _MAKERS.get(name)
-    if maker is None:
-        raise ValueError(f"no congestion control {name!r}; there are: {', '.join(NAMES)}")
-    return maker(initial_segments, counting_limit)
+    match name:
+        case "cubic":
+            return Cubic(initial_segments, counting_limit, paced=paced, validate=validate, abe=abe)
+        case "reno":
+            return NewReno(initial_segments, counting_limit, paced=paced, validate=validate, abe=abe)
+        case "bbr":
+            return Bbr(initial_segments, counting_limit)
+        case "dctcp":
+            return Dctcp(initial_segments, counting_limit, paced=paced, validate=validate)
+    raise ValueError(f"no congestion control {name!r}; there are: {', '.join(NAMES)}")

@@ -1,0 +1,143 @@
+"""RFC 9293 §3.9.2.2, RFC 5461, RFC 5927: what ICMP errors do to a connection, and which are believed."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.scenarios.driver import Peer, established, in_state, meet
+from usertcp.tcp.errors import ConnectionTimedOut, HostUnreachable
+from usertcp.tcp.states import Event, State
+from usertcp.wire import icmp
+from usertcp.wire.tcp import ACK, SYN
+
+HARD = [
+    (4, icmp.Unreachable(icmp.V4_PROTOCOL, b"")),
+    (4, icmp.Unreachable(icmp.V4_PORT, b"")),
+    (6, icmp.Unreachable(icmp.V6_ADMINISTRATIVELY_PROHIBITED, b"")),
+    (6, icmp.Unreachable(icmp.V6_PORT, b"")),
+]
+SOFT = [
+    (4, icmp.Unreachable(icmp.V4_NET, b"")),
+    (4, icmp.Unreachable(icmp.V4_HOST, b"")),
+    (4, icmp.Unreachable(icmp.V4_SOURCE_ROUTE_FAILED, b"")),
+    (4, icmp.TimeExceeded(icmp.HOP_LIMIT, b"")),
+    (4, icmp.TimeExceeded(icmp.REASSEMBLY, b"")),
+    (4, icmp.ParameterProblem(0, 20, b"")),
+    (6, icmp.Unreachable(icmp.V6_NO_ROUTE, b"")),
+    (6, icmp.Unreachable(icmp.V6_ADDRESS, b"")),
+    (6, icmp.TimeExceeded(icmp.HOP_LIMIT, b"")),
+    (6, icmp.ParameterProblem(icmp.V6_ERRONEOUS_HEADER, 40, b"")),
+]
+
+
+def _quoting(message: icmp.Message, peer: Peer, *, seq: int | None = None) -> icmp.Message:
+    """``message`` about the last packet that the peer took from us; ``seq``: with this number instead."""
+    assert peer.last is not None
+    packet = bytearray(peer.last.packet)
+    if seq is not None:
+        at = 24 if peer.family == 4 else 44
+        packet[at : at + 4] = ((peer.our_isn + seq) & 0xFFFFFFFF).to_bytes(4, "big")
+    assert not isinstance(message, icmp.Echo | icmp.Other)
+    return message._replace(quoted=bytes(packet[: 28 if peer.family == 4 else 48]))
+
+
+@pytest.mark.parametrize(("family", "message"), HARD, ids=str)
+def test_a_hard_error_ends_an_attempt_to_connect(family: int, message: icmp.Message) -> None:
+    """RFC 9293 §3.9.2.2 (SHLD-26)."""
+    us, peer = meet(family=family)
+    us.connects()
+    peer.receives(SYN)
+    peer.reports(_quoting(message, peer))
+    assert us.path[-1] == (State.SYN_SENT, Event.ICMP_HARD_ERROR, State.CLOSED)
+    assert us.gone
+    with pytest.raises(HostUnreachable, match="ICMP"):
+        us.reads()
+    peer.hears_nothing(during=300)
+
+
+@pytest.mark.parametrize(("family", "message"), HARD, ids=str)
+def test_a_hard_error_is_soft_for_an_open_connection(family: int, message: icmp.Message) -> None:
+    """RFC 5461 §4.1, RFC 9293 §3.9.2.2: an established connection has shown that the peer can be reached."""
+    us, peer = established(family=family)
+    us.sends(b"x")
+    peer.receives(ACK, data=b"x")
+    peer.reports(_quoting(message, peer))
+    assert us.state is State.ESTABLISHED
+    assert us.counted("icmp-errors-received") == 1
+    peer.receives(ACK, data=b"x", after=0.2)
+
+
+@pytest.mark.parametrize(("family", "message"), SOFT, ids=str)
+def test_a_soft_error_does_not_abort(family: int, message: icmp.Message) -> None:
+    """RFC 9293 §3.9.2.2 (MUST-56); the application learns of it if nothing better comes (SHLD-25)."""
+    us, peer = meet(family=family)
+    us.connects()
+    peer.receives(SYN)
+    peer.reports(_quoting(message, peer))
+    assert us.state is State.SYN_SENT
+    us.waits(300)
+    assert us.state is State.CLOSED
+    with pytest.raises(ConnectionTimedOut, match="ICMP"):
+        us.reads()
+    peer.ignores()
+
+
+def test_a_connection_survives_a_soft_error() -> None:
+    """RFC 9293 §3.9.2.2 (MUST-56)."""
+    us, peer = meet()
+    us.connects()
+    peer.receives(SYN)
+    peer.reports(_quoting(icmp.Unreachable(icmp.V4_HOST, b""), peer))
+    peer.sends(SYN | ACK, seq=0, ack=1)
+    assert us.state is State.ESTABLISHED
+
+
+@pytest.mark.parametrize("seq", [-1, 1, 2, 1 << 31])
+def test_a_number_that_is_not_outstanding_is_not_believed(seq: int) -> None:
+    """RFC 5927 §4.1: SND.UNA =< SEG.SEQ < SND.NXT."""
+    us, peer = in_state(State.SYN_SENT)
+    peer.reports(_quoting(icmp.Unreachable(icmp.V4_PORT, b""), peer, seq=seq))
+    assert us.state is State.SYN_SENT
+    assert us.counted("icmp-not-outstanding") == 1
+
+
+def test_an_acknowledged_segment_is_not_outstanding() -> None:
+    """RFC 5927 §4.1."""
+    us, peer = established()
+    us.sends(b"x")
+    peer.receives(ACK, data=b"x")
+    peer.sends(ACK)
+    peer.reports(_quoting(icmp.Unreachable(icmp.V4_PORT, b""), peer))
+    assert us.counted("icmp-not-outstanding") == 1
+
+
+def test_a_hard_error_for_a_half_open_child() -> None:
+    """RFC 9293 §3.9.2.2: our SYN,ACK did not get through; the listener goes on."""
+    us, peer = meet()
+    listener = us.listens()
+    peer.sends(SYN, seq=0)
+    peer.receives(SYN | ACK)
+    peer.reports(_quoting(icmp.Unreachable(icmp.V4_PORT, b""), peer))
+    assert us.state is State.CLOSED
+    assert not listener.half_open
+    assert not listener.pending
+    assert listener.open
+
+
+def test_source_quench_is_discarded_silently() -> None:
+    """RFC 9293 §3.9.2.2 (MUST-55)."""
+    us, peer = established()
+    us.sends(b"x")
+    peer.receives(ACK)
+    before = us.tcb.status()
+    peer.reports(icmp.Other(4, 0))
+    assert us.tcb.status() == before
+    assert us.counted("icmp-ignored") == 1
+
+
+def test_in_time_wait_nothing_is_outstanding() -> None:
+    """RFC 5927 §4.1."""
+    us, peer = in_state(State.TIME_WAIT)
+    peer.reports(_quoting(icmp.Unreachable(icmp.V4_PORT, b""), peer))
+    assert us.state is State.TIME_WAIT
+    assert us.counted("icmp-no-connection") == 1

@@ -1,0 +1,35 @@
+import pytest
+
+from usertcp.tcp.congestion.registry import NAMES, make
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_name_makes_a_controller_that_bears_it(name: str) -> None:
+    control = make(name, 10, 8)
+    control.set_mss(1448)
+    assert control.name == name
+    assert control.cwnd == 14480
+
+
+def test_cubic_is_the_first() -> None:
+    assert NAMES == ("cubic", "reno", "bbr", "dctcp")
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match=r"'vegas'.*cubic, reno, bbr, dctcp"):
+        make("vegas", 10, 8)
+
+
+def test_the_options_arrive() -> None:
+    for name in ("cubic", "reno", "dctcp"):
+        control = make(name, 10, 8, paced=True, validate=True)
+        control.set_mss(1000)
+        control.cwnd = 100_000
+        control.on_idle(1.0)
+        assert control.cwnd == 100_000
+    for name, kept in (("cubic", 85_000), ("reno", 80_000), ("dctcp", 50_000)):
+        control = make(name, 10, 8, abe=True)
+        control.set_mss(1000)
+        control.cwnd = control.ssthresh = 100_000
+        control.on_congestion_mark(100_000, 0.0)
+        assert control.cwnd == kept

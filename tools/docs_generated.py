@@ -1,0 +1,247 @@
+"""The pages of docs/ that are made from the code, each as its text."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+from usertcp.cli.listen import _DEVICE as DEVICE_COUNTERS
+from usertcp.observe.diagram import to_mermaid
+from usertcp.observe.diagram_svg import to_svg
+from usertcp.observe.jsonl import KIND_NAMES, VERSION, to_line
+from usertcp.stack.counters import NAMES
+from usertcp.tcp.events import (
+    ChallengeAck,
+    Congestion,
+    Deleted,
+    Dropped,
+    IcmpIn,
+    Opened,
+    OutOfOrder,
+    Retransmitted,
+    SegmentIn,
+    SegmentOut,
+    TraceEvent,
+    Transitioned,
+)
+from usertcp.tcp.states import TABLE, UNREACHABLE, Event, State
+from usertcp.wire.malformed import Malformed
+from usertcp.wire.tcp import ACK, NO_OPTIONS, PSH, SYN, Options
+
+_HEAD: Final = "<!-- Made by tools/make_docs from {source}: change that, and run it again. -->\n"
+
+
+def pages() -> dict[Path, str]:
+    """Each page's path below the root of the project, and its text."""
+    docs = Path("docs")
+    return {
+        docs / "counters.md": counters(),
+        docs / "events.md": events(),
+        docs / "states.md": states(),
+        docs / "states.svg": to_svg(),
+    }
+
+
+def _table(*rows: tuple[str, ...]) -> Iterator[str]:
+    """A table in Markdown; the first row is its head."""
+    for index, row in enumerate(rows):
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
+        if index == 0:
+            yield "|" + " --- |" * len(row)
+
+
+def _page(source: str, *parts: str | Iterator[str]) -> str:
+    lines = [_HEAD.format(source=source)]
+    for part in parts:
+        lines += [*([part] if isinstance(part, str) else part), ""]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+# -- Counters ----------------------------------------------------------------------------------------
+
+
+def counters() -> str:
+    """docs/counters.md."""
+    malformed = {reason.value for reason in Malformed}
+    fragments = [name for name in NAMES if name not in malformed and "fragment" in name] + ["datagrams-reassembled"]
+    rest = [name for name in NAMES if name not in malformed and name not in fragments]
+    return _page(
+        "usertcp/stack/counters.py",
+        "# Counters",
+        "A host counts what it drops, answers and gives up, each under a name of its own.  `GET /stats` of the "
+        "http service shows all of them, `usertcp listen` prints at its end those that are not 0, and the "
+        "trace event [`dropped`](events.md#dropped) names the counter as its reason.",
+        "## Packets that make no sense",
+        "Dropped as early as it is known.",
+        _counter_table(sorted(malformed, key=list(NAMES).index), NAMES),
+        "## Fragments",
+        _counter_table(fragments, NAMES),
+        "## TCP and the host",
+        _counter_table(rest, NAMES),
+        "## The TUN",
+        "Counted by the device, below the stack.",
+        _counter_table(DEVICE_COUNTERS, DEVICE_COUNTERS),
+    )
+
+
+def _counter_table(names: list[str] | Mapping[str, str], meanings: Mapping[str, str]) -> Iterator[str]:
+    return _table(("name", "what it counts"), *((f"`{name}`", meanings[name]) for name in names))
+
+
+# -- States ------------------------------------------------------------------------------------------
+
+
+def states() -> str:
+    """docs/states.md."""
+    return _page(
+        "usertcp/tcp/states.py",
+        "# States",
+        "Every step of a connection goes through one table: a state and an event give the next state, the "
+        "section of RFC 9293 that says so, and a reason.  This page is that table; `usertcp states` prints it too.",
+        "![The states of a TCP connection: RFC 9293, figure 5, and what the figure leaves out](states.svg)",
+        "Dotted arrows are transitions that the RFC's figure 5 leaves out: errors, timeouts, ABORT.",
+        "<details><summary>The same as a Mermaid flowchart</summary>",
+        f"```mermaid\n{to_mermaid()}```",
+        "</details>",
+        *(part for state in State for part in _state(state)),
+        "## What cannot happen",
+        "A pair that is not in the table above is here, with the reason why it never comes up.  If one did, it "
+        "would be a bug in usertcp, and `ImpossibleTransition` is raised.",
+        _table(("event", "not in", "because"), *_impossible()),
+    )
+
+
+def _state(state: State) -> Iterator[str | Iterator[str]]:
+    moves = [event for event in Event if (state, event) in TABLE and TABLE[state, event].next_state is not state]
+    stays = [event for event in Event if (state, event) in TABLE and TABLE[state, event].next_state is state]
+    yield f"## {state}"
+    if moves:
+        yield _table(
+            ("event", "next state", "RFC 9293", "why"),
+            *((f"{event}", f"**{TABLE[state, event].next_state}**", *_why(state, event)) for event in moves),
+        )
+    yield f"Stays {state}:"
+    yield _table(("event", "RFC 9293", "why"), *((f"{event}", *_why(state, event)) for event in stays))
+
+
+def _why(state: State, event: Event) -> tuple[str, str]:
+    transition = TABLE[state, event]
+    return f"§{transition.section}", transition.reason
+
+
+def _impossible() -> Iterator[tuple[str, str, str]]:
+    """Events and the states they cannot come in, those with the same proof together."""
+    for event in Event:
+        proofs: dict[str, list[State]] = {}
+        for state in State:
+            if (state, event) in UNREACHABLE:
+                proofs.setdefault(UNREACHABLE[state, event], []).append(state)
+        for proof, where in proofs.items():
+            yield f"{event}", _these(where), proof
+
+
+def _these(where: list[State]) -> str:
+    others = [state for state in State if state not in where]
+    if len(others) <= 3:
+        return "any but " + ", ".join(map(str, others))
+    return ", ".join(map(str, where))
+
+
+# -- Trace events ------------------------------------------------------------------------------------
+
+_FIELDS: Final = {
+    "ack": "acknowledgment number",
+    "attempt": "how often these bytes were sent before",
+    "cause": "the event, as in [the table](states.md)",
+    "cwnd": "congestion window, in bytes",
+    "effect": "what was done about it",
+    "error": "why it ended; empty after an orderly end",
+    "flags": "control bits by name, as `SYN,ACK`",
+    "held": "bytes that wait behind gaps now",
+    "length": "bytes of data",
+    "local_address": "our address",
+    "local_port": "our port",
+    "message": "what the ICMP message says",
+    "next_state": "state after it",
+    "options": "the options that were there, timestamps excepted",
+    "reason": "why, in a line",
+    "remote_address": "the peer's address",
+    "remote_port": "the peer's port",
+    "role": "`active` or `passive`",
+    "rule": "who decided it",
+    "section": "where it is written",
+    "segments": "how many the path sees",
+    "sent": "whether it was sent, or held back by the rate limit",
+    "seq": "sequence number",
+    "ssthresh": "slow start threshold, in bytes; 2^40 before the first loss",
+    "state": "state before it",
+    "ts_ecr": "timestamp echo, or null",
+    "ts_val": "timestamp, or null",
+    "what": "what happened",
+    "window": "window in bytes, scaled",
+}
+_TYPES: Final = {
+    "bool": "true or false",
+    "bytes": "string",
+    "float": "number",
+    "int": "integer",
+    "int | None": "integer or null",
+    "str": "string",
+    "Event": "string",
+    "Options": "object",
+    "State": "string",
+}
+_OURS, _THEIRS = bytes((192, 0, 2, 2)), bytes((192, 0, 2, 1))
+_SYN_OPTIONS: Final = Options(mss=1460, window_scale=10, sack_permitted=True)
+#: An event of each kind, as it might come.
+_SAMPLES: Final[tuple[TraceEvent, ...]] = (
+    Opened(7.25, 1, _OURS, 80, _THEIRS, 45678, "passive"),
+    SegmentIn(7.25, 1, 454667456, 0, SYN, 64240, 0, 2474550113, 0, _SYN_OPTIONS),
+    SegmentOut(7.5, 1, 1116503790, 454667530, PSH | ACK, 4194304, 511, 9120, 2474550113, NO_OPTIONS, 1),
+    Transitioned(7.25, 1, State.LISTEN, Event.RCV_SYN, *TABLE[State.LISTEN, Event.RCV_SYN]),
+    Retransmitted(8.0, 1, 1116503790, 511, "retransmission timeout", 1),
+    Dropped(8.25, 1, "old-duplicate", "3.10.7.4", 454667457, 73),
+    OutOfOrder(8.25, 1, 454668978, 1448, 2896),
+    ChallengeAck(8.5, 1, "a RST inside the window, but not at its left edge", True),
+    Congestion(8.5, 1, "three duplicate acknowledgments: fast retransmit", 7240, 7240),
+    Deleted(9.0, 1, ""),
+    IcmpIn(8.75, 1, "no route: ICMP host unreachable", "remembered, nothing else"),
+)
+
+
+def events() -> str:
+    """docs/events.md."""
+    return _page(
+        "usertcp/tcp/events.py",
+        "# Trace events",
+        "`--json` of `usertcp listen`, `connect` and `try` writes one JSON object a line for everything that "
+        "happens.  `open_stack(trace=...)` hands the same events to a Python program, as flat tuples that "
+        "`usertcp.tcp.events.read` makes typed; there, addresses are bytes and flags a number.",
+        "Every object has",
+        _table(
+            ("field", "type", "meaning"),
+            ("`v`", "integer", f"version of this format: {VERSION}; a later one may add fields without changing it"),
+            ("`event`", "string", "the kind, one of those below"),
+            ("`time`", "number", "seconds of the host's monotonic clock"),
+            ("`conn`", "integer", "the connection's number within its host, from 1; 0: no connection"),
+        ),
+        "Sequence numbers are as on the wire, from 0 to 4294967295.",
+        *(part for sample in _SAMPLES for part in _event(sample)),
+    )
+
+
+def _event(sample: TraceEvent) -> Iterator[str | Iterator[str]]:
+    kind = type(sample)
+    yield f"## {KIND_NAMES[kind]}"
+    yield (inspect.getdoc(kind) or "").replace("``", "`")
+    rows = []
+    for name, annotation in kind.__annotations__.items():
+        if name in ("time", "conn"):
+            continue
+        name = "cause" if name == "event" else name
+        text = getattr(annotation, "__forward_arg__", annotation)
+        rows.append((f"`{name}`", "string" if name == "flags" else _TYPES[text], _FIELDS[name]))
+    yield _table(("field", "type", "meaning"), *rows)
+    yield f"```json\n{to_line(sample)}\n```"

@@ -1,0 +1,102 @@
+"""A device on a bad path: what passes through it is lost, delayed, repeated, damaged and overtaken.
+
+The impairments are those of :mod:`usertcp.sim.impairment`, so that a live TUN and a simulated link are bad
+in the same way, from the same seed.  Super-segments are split first: a real path has no 64 KB packets.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import trio
+
+from usertcp.runtime.device import PacketDevice
+from usertcp.sim.impairment import Conditions, Impairment
+from usertcp.sim.wire_form import from_offload, to_offload
+from usertcp.wire.buffer import Buffer
+
+
+class ImpairedDevice:
+    """``device`` with ``inbound`` and ``outbound`` conditions, as the stack sees it."""
+
+    def __init__(self, device: PacketDevice, inbound: Conditions, outbound: Conditions, *, seed: int = 0) -> None:
+        self.inner = device
+        self._in = Impairment(inbound, seed=2 * seed)
+        self._out = Impairment(outbound, seed=2 * seed + 1)
+        self._ready: deque[bytes] = deque()
+        self._sleep = trio.CancelScope()
+        self._not_taken = 0
+
+    @property
+    def mtu(self) -> int:
+        """The inner device's."""
+        return self.inner.mtu
+
+    @property
+    def offload(self) -> bool:
+        """The inner device's."""
+        return self.inner.offload
+
+    async def wait_readable(self) -> None:
+        """Return when a packet has come through; meanwhile send what comes out at the other end."""
+        while True:
+            now = trio.current_time()
+            self._send_due(now)
+            self._take_due(now)
+            if self._ready:
+                await trio.lowlevel.checkpoint()
+                return
+            deadline = min(self._in.deadline(), self._out.deadline())
+            with trio.CancelScope(deadline=deadline) as self._sleep:
+                await self.inner.wait_readable()
+            self._read_inner(trio.current_time())
+
+    def receive(self) -> bytes | None:
+        """The next packet that has come through."""
+        now = trio.current_time()
+        if not self._ready:
+            self._read_inner(now)
+            self._take_due(now)
+        return self._ready.popleft() if self._ready else None
+
+    def send(self, buffers: tuple[Buffer, ...]) -> bool:
+        """Send one packet into the path."""
+        now = trio.current_time()
+        packet = b"".join(buffers)
+        for single in from_offload(packet) if self.inner.offload else [packet]:
+            self._out.put(single, now)
+        self._send_due(now)
+        if self._out.deadline() < self._sleep.deadline:
+            self._sleep.deadline = self._out.deadline()
+        return True
+
+    async def wait_writable(self) -> None:
+        """The path takes everything."""
+        await trio.lowlevel.checkpoint()
+
+    def close(self) -> None:
+        """Close the inner device; what is on its way is lost."""
+        self.inner.close()
+
+    def counters(self) -> dict[str, int]:
+        """The inner device's, and what the path did to packets."""
+        counts = dict(self.inner.counters())
+        for direction, impairment in (("in", self._in), ("out", self._out)):
+            counts.update((f"path-{direction}-{what}", number) for what, number in impairment.counts.items())
+        if self._not_taken:
+            counts["path-out-not-taken"] = self._not_taken
+        return counts
+
+    def _read_inner(self, now: float) -> None:
+        while (packet := self.inner.receive()) is not None:
+            for single in from_offload(packet) if self.inner.offload else [packet]:
+                self._in.put(single, now)
+
+    def _take_due(self, now: float) -> None:
+        for _, packet in self._in.take(now):
+            self._ready.append(to_offload(packet) if self.inner.offload else packet)
+
+    def _send_due(self, now: float) -> None:
+        for _, packet in self._out.take(now):
+            if not self.inner.send((to_offload(packet) if self.inner.offload else packet,)):
+                self._not_taken += 1  # the device is full: one more loss on a bad path

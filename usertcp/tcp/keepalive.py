@@ -1,0 +1,45 @@
+"""Keep-alives (RFC 9293 §3.8.4): off unless asked for; an idle peer must answer or the connection ends."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING
+
+from usertcp.tcp import output
+from usertcp.tcp.errors import ConnectionTimedOut
+from usertcp.tcp.states import SYNCHRONIZED, Event, State
+
+if TYPE_CHECKING:
+    from usertcp.tcp.connection import Connection
+
+
+def switch(tcb: Connection, on: bool, now: float) -> None:
+    """Turn keep-alives on or off (MUST-24, MUST-25)."""
+    tcb.keepalive = on
+    tcb.keepalive_probes = 0
+    tcb.keepalive_due = now + tcb.settings.keepalive_idle if on else inf
+    tcb.touch()
+
+
+def fire(tcb: Connection, now: float) -> None:
+    """The timer is due.  It is not moved when segments arrive: it looks when the last one did."""
+    settings = tcb.settings
+    if tcb.state not in SYNCHRONIZED or tcb.state is State.TIME_WAIT:
+        tcb.keepalive_due = now + settings.keepalive_idle
+        return
+    last = max(tcb.last_arrival, -inf)
+    if tcb.rtx or now - last < (settings.keepalive_interval if tcb.keepalive_probes else settings.keepalive_idle):
+        # Something was heard, or the retransmission timer watches over what is outstanding (MUST-26).
+        tcb.keepalive_probes = 0
+        tcb.keepalive_due = max(last + settings.keepalive_idle, now + settings.keepalive_interval)
+        return
+    if tcb.keepalive_probes >= settings.keepalive_probes:
+        tcb.outlet.count("timed-out")
+        silent = now - last
+        tcb.step(Event.KEEPALIVE_TIMEOUT, now)
+        tcb.end(now, ConnectionTimedOut(f"the peer was silent for {silent:.0f} s and answered no keep-alive"))
+        return
+    tcb.keepalive_probes += 1
+    tcb.outlet.count("keepalives-sent")
+    output.send_keepalive(tcb, now)
+    tcb.keepalive_due = now + settings.keepalive_interval

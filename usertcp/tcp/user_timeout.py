@@ -1,0 +1,43 @@
+"""The user timeout, and its option (RFC 9293 §3.9.1.1, RFC 5482): how long data may stay unacknowledged."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from usertcp.wire.tcp import Options
+
+if TYPE_CHECKING:
+    from usertcp.tcp.connection import Connection
+
+#: Bounds of what a peer can make us use, in seconds (RFC 5482 §3.1: L_LIMIT, U_LIMIT).
+LOWEST: Final = 100.0
+HIGHEST: Final = 24 * 3600.0
+
+
+def limit(tcb: Connection, *, syn: bool) -> float:
+    """After how many seconds without progress the connection is given up (R2, §3.8.3)."""
+    settings = tcb.settings
+    if tcb.user_timeout is not None:
+        return tcb.user_timeout
+    if syn:
+        return settings.r2_syn
+    return min(settings.r2, settings.orphan_timeout) if tcb.released else settings.r2
+
+
+def take_option(tcb: Connection, options: Options) -> None:
+    """USER_TIMEOUT = min(U_LIMIT, max(ADV_UTO, REMOTE_UTO, L_LIMIT)) (RFC 5482 §3.1).
+
+    Only where the application asked for it: what an application set by itself is not changed.
+    """
+    remote = options.user_timeout
+    if not remote or not tcb.settings.user_timeout_option:
+        return
+    advertised = tcb.settings.user_timeout or tcb.settings.r2
+    tcb.user_timeout = min(HIGHEST, max(advertised, float(remote), LOWEST))
+
+
+def offered(tcb: Connection) -> int | None:
+    """What our SYN says, in whole seconds."""
+    if not tcb.settings.user_timeout_option:
+        return None
+    return max(1, round(tcb.settings.user_timeout or tcb.settings.r2))
