@@ -177,7 +177,7 @@ def one_after_the_other(_: Connection, target: Target, seconds: float) -> Reques
     """Connect, GET, read to the end, close, for so many ``seconds``."""
     count = 0
     start = time.perf_counter()
-    while (now := time.perf_counter()) < start + seconds:
+    while (now := time.perf_counter()) < start + seconds or not count:
         with connect(target, HTTP) as connection:
             connection.sendall(_GET_AND_CLOSE)
             text = connection.recv(65536)
@@ -195,7 +195,7 @@ def at_a_time(_pipe: Connection, target: Target, seconds: float, connections: in
         count = 0
         for _ in range(connections):
             _begin(selector, target)
-        while (now := time.perf_counter()) < start + seconds:
+        while (now := time.perf_counter()) < start + seconds or not count:
             ready = selector.select(PATIENCE)
             if not ready:
                 raise TimeoutError(f"nothing moved for {PATIENCE:g} s")
@@ -251,7 +251,7 @@ def keep_alive(_: Connection, target: Target, seconds: float) -> Requests:
         length = len(connection.recv(65536))  # all answers are alike
         count = 0
         start = time.perf_counter()
-        while (now := time.perf_counter()) < start + seconds:
+        while (now := time.perf_counter()) < start + seconds or not count:
             connection.sendall(_GET_AND_KEEP)
             left = length
             while left > 0:

@@ -70,6 +70,7 @@ def machine() -> dict[str, str]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "trio": trio.__version__,
         "kernel": platform.release(),
+        "client's congestion control": Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip(),
         "cpu": f"{os.cpu_count()} x {_cpu_model()}",
         "load": f"{os.getloadavg()[0]:.1f} at the start",
     }

@@ -85,11 +85,18 @@ def refreshed(text: str, root: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-#: What an example tells, without the times and numbers that differ from run to run: our states in their
-#: order, and the exit status where it is printed.
+#: Our states in their order, and the exit status where it is printed.
 _STORY = re.compile(r"([A-Z][A-Z0-9-]+) +◆|^(exit status \d+)$")
 
 
 def story(output: tuple[str, ...]) -> list[str]:
-    """The states that usertcp went through according to ``output``."""
+    """What ``output`` tells, without the times and numbers that differ from run to run."""
     return [found[1] or found[2] for line in output if (found := _STORY.search(line))]
+
+
+def tells_the_same(example: Example, output: tuple[str, ...]) -> bool:
+    """Whether ``output`` has the story of ``example``; of two that ``tail`` cut, one may begin earlier."""
+    shorter, longer = sorted((story(example.output), story(output)), key=len)
+    if "| tail " in example.command:
+        return longer[len(longer) - len(shorter) :] == shorter and bool(shorter) == bool(longer)
+    return shorter == longer

@@ -20,6 +20,7 @@ from usertcp.tcp.events import (
     IcmpIn,
     Opened,
     OutOfOrder,
+    PathMtu,
     Retransmitted,
     SegmentIn,
     SegmentOut,
@@ -164,6 +165,8 @@ _FIELDS: Final = {
     "local_address": "our address",
     "local_port": "our port",
     "message": "what the ICMP message says",
+    "mss": "bytes of data that a segment of ours carries",
+    "mtu": "the largest packet that the path takes, in bytes",
     "next_state": "state after it",
     "options": "the options that were there, timestamps excepted",
     "reason": "why, in a line",
@@ -208,6 +211,7 @@ _SAMPLES: Final[tuple[TraceEvent, ...]] = (
     Congestion(8.5, 1, "three duplicate acknowledgments: fast retransmit", 7240, 7240),
     Deleted(9.0, 1, ""),
     IcmpIn(8.75, 1, "no route: ICMP host unreachable", "remembered, nothing else"),
+    PathMtu(8.75, 1, "ICMP says that the path takes less", 1400, 1348),
 )
 
 

@@ -32,7 +32,7 @@ PYTHON = [
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_command(example: Example) -> None:
     output = docs_examples.run(example, ROOT)
-    assert docs_examples.story(output) == docs_examples.story(example.output), "\n".join(output)
+    assert docs_examples.tells_the_same(example, output), "\n".join(output)
     assert not any("Traceback" in line or "command not found" in line for line in output), "\n".join(output)
     assert bool(output) == bool(example.output)
 
@@ -59,3 +59,21 @@ def test_a_page_is_refreshed_in_place() -> None:
     assert docs_examples.refreshed(page, ROOT) == (
         "text\n```console\n$ echo one; echo two\none\ntwo\n$ echo \\\n> three\nthree\n$ true\n```\nmore\n"
     )
+
+
+def test_the_story_is_our_states_and_the_exit_status() -> None:
+    output = (
+        "    5.445 LAST-ACK     ◆ CLOSE · RFC 9293 §3.10.4: we close       │",
+        "                       │                                  rcv FIN ◇ TIME-WAIT",
+        "exit status 7",
+    )
+    assert docs_examples.story(output) == ["LAST-ACK", "exit status 7"]
+
+
+def test_what_tail_cuts_off_is_not_missed() -> None:
+    long, short = ("1.0 ESTABLISHED  ◆ rcv ACK", "2.0 CLOSED       ◆ rcv RST"), ("2.0 CLOSED       ◆ rcv RST",)
+    assert docs_examples.tells_the_same(Example(1, "x | tail -n 1", long), short)
+    assert docs_examples.tells_the_same(Example(1, "x | tail -n 1", short), long)
+    assert not docs_examples.tells_the_same(Example(1, "x", long), short)
+    assert not docs_examples.tells_the_same(Example(1, "x | tail -n 1", long), long[:1])
+    assert not docs_examples.tells_the_same(Example(1, "x | tail -n 1", long), ())

@@ -13,7 +13,7 @@ through ``Host.packet_arrives`` and come out of ``Host.outbox``; time is virtual
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +28,7 @@ from usertcp.wire import icmp, ipv4, ipv6, tcp
 from usertcp.wire.codepoint import FIELD
 from usertcp.wire.malformed import Malformed
 from usertcp.wire.seq import MASK
-from usertcp.wire.tcp import ACK, FIN, NO_OPTIONS, PSH, SYN, Options, Segment
+from usertcp.wire.tcp import ACK, FIN, PSH, SYN, Options, Segment
 
 OURS = {4: bytes([192, 0, 2, 2]), 6: bytes.fromhex("fd009293000000000000000000000002")}
 THEIRS = {4: bytes([192, 0, 2, 1]), 6: bytes.fromhex("fd009293000000000000000000000001")}
@@ -242,14 +242,22 @@ class Peer:
         wscale: int | None = None,
         sack: bool = False,
         fast_open: bytes | None = None,
+        user_timeout: int | None = None,
+        blocks: Sequence[tuple[int, int]] = (),
         to_port: int = OUR_PORT,
         ecn: int = 0,
     ) -> None:
-        """One segment; ``mss`` to ``fast_open`` only count in a SYN; ``ecn`` is the IP header's field."""
+        """One segment; ``mss`` to ``user_timeout`` only count in a SYN; ``blocks``, of a SACK option, in others.
+
+        ``ecn`` is the IP header's field.
+        """
         seq = self.snd_nxt if seq is None else seq
         ack = self.rcv_nxt if ack is None else ack
         length = len(data) + bool(flags & SYN) + bool(flags & FIN)
-        options = Options(mss=mss, window_scale=wscale, sack_permitted=sack, fast_open=fast_open)
+        if flags & SYN:
+            options = Options(mss, wscale, sack, fast_open=fast_open, user_timeout=user_timeout)
+        else:
+            options = Options(sack=tuple(self._our_numbers(block) for block in blocks))
         self.snd_nxt = max(self.snd_nxt, seq + length)
         segment = Segment(
             self.port,
@@ -262,10 +270,13 @@ class Peer:
             data,
             ts[0] if ts else None,
             ts[1] if ts else None,
-            options if flags & SYN else NO_OPTIONS,
+            options,
         )
         ours, theirs = OURS[self.family], THEIRS[self.family]
         self._puts_on_wire(tcp.PROTOCOL, tcp.emit(segment, theirs, ours) + data, ecn)
+
+    def _our_numbers(self, block: tuple[int, int]) -> tuple[int, int]:
+        return (self.our_isn + block[0]) & MASK, (self.our_isn + block[1]) & MASK
 
     def reports(self, message: icmp.Message) -> None:
         """An ICMP message, as from a router on the way."""
@@ -315,6 +326,7 @@ class Peer:
         data: bytes | None = None,
         length: int | None = None,
         window: int | None = None,
+        blocks: Sequence[tuple[int, int]] | None = None,
         after: float | None = None,
     ) -> Segment:
         """The next segment from us is this one.  PSH is not looked at unless ``flags`` has it.
@@ -333,6 +345,8 @@ class Peer:
             ("WND", window, segment.window),
         ):
             assert expected is None or expected == actual, f"expected {what}={expected}, got {arrival}"
+        told = [((left - self.isn) & MASK, (right - self.isn) & MASK) for left, right in segment.options.sack]
+        assert blocks is None or list(blocks) == told, f"expected SACK {list(blocks)}, got {told} in {arrival}"
         assert data is None or bytes(segment.payload) == data, f"other data than expected in {arrival}"
         return segment
 
@@ -416,12 +430,18 @@ def meet(
     return us, us.peer
 
 
-def established(settings: Settings = PLAIN, *, mss: int | None = 1460, **how: Any) -> tuple[Us, Peer]:
-    """In ESTABLISHED after the peer's active and our passive OPEN; both sequences are at 1."""
+def established(
+    settings: Settings = PLAIN, *, mss: int | None = 1460, sack: bool = False, round_trip: float = 0.0, **how: Any
+) -> tuple[Us, Peer]:
+    """In ESTABLISHED after the peer's active and our passive OPEN; both sequences are at 1.
+
+    ``round_trip``: how long the peer takes to acknowledge our SYN,ACK.
+    """
     us, peer = meet(settings, **how)
     us.listens()
-    peer.sends(SYN, seq=0, mss=mss)
+    peer.sends(SYN, seq=0, mss=mss, sack=sack)
     peer.receives(SYN | ACK, seq=0, ack=1)
+    us.waits(round_trip)
     peer.sends(ACK, seq=1, ack=1)
     us.tcb = us.accepts()
     assert us.state is State.ESTABLISHED

@@ -99,7 +99,8 @@ class Driver:
         if host.outbox and not self._is_clogged:
             self._write()
         if host.woken:
-            self._changes.unpark_all()
+            if self._changes:
+                self._changes.unpark_all()
             woken, host.woken = host.woken, []
             for connection in woken:
                 stream: TcpStream | None = connection.user

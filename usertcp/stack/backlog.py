@@ -76,7 +76,7 @@ def _answer_with_cookie(
     child = host.connection_block(0, key, dst, syn.dst_port, src, syn.src_port, listener.settings, now)
     if not child.timestamps or syn.ts_val is None:
         syn = syn_cookies.without_memory(syn)
-    opening.peer_syn(child, syn)
+    opening.peer_syn(child, syn, now)
     cookie = syn_cookies.make(host.secret, key, syn.seq, child.peer_mss, now)
     if cookie is None:
         return False
@@ -111,7 +111,7 @@ def ack_arrives(
     child.listener = listener
     listener.half_open.add(child)
     child.open_passive(now)
-    opening.peer_syn(child, syn)
+    opening.peer_syn(child, syn, now)
     child.step(Event.RCV_SYN, now)
     # Nobody remembers when the SYN,ACK went out, so it is not on the retransmission queue.
     opening.begin(child, (ack.ack - 1) & MASK)

@@ -8,7 +8,7 @@ packets so.  TIME-WAIT has a module of its own, :mod:`.time_wait`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from usertcp.tcp import (
     acknowledgment,
@@ -31,6 +31,8 @@ from usertcp.wire.tcp import ACK, ECE, FIN, NO_OPTIONS, RST, SYN, URG, Segment
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
+
+_TS_RECENT_LIFETIME: Final = 24 * 86400.0
 
 
 def segment_arrives(tcb: Connection, segment: Segment, now: float) -> None:
@@ -67,7 +69,7 @@ def _in_listen(tcb: Connection, segment: Segment, now: float) -> None:
         drop(tcb, segment, "no-ack", "3.10.7.2", now)
         return
     # Third, check for a SYN
-    opening.peer_syn(tcb, segment)
+    opening.peer_syn(tcb, segment, now)
     tcb.step(Event.RCV_SYN, now)
     opening.send_syn(tcb, now)
     tcb.snd_wnd = segment.window
@@ -109,7 +111,7 @@ def _in_syn_sent(tcb: Connection, segment: Segment, now: float) -> None:
         drop(tcb, segment, "no-syn", "3.10.7.3", now)
         return
     # Fourth, check the SYN bit
-    opening.peer_syn(tcb, segment)
+    opening.peer_syn(tcb, segment, now)
     if not flags & ACK:
         tcb.step(Event.RCV_SYN, now)
         tcb.snd_wnd = segment.window
@@ -206,7 +208,7 @@ def _check_sequence(tcb: Connection, segment: Segment, seq: int, now: float) -> 
     """First, check the sequence number, and the timestamp around it (RFC 7323 §5.3)."""
     flags = segment.flags
     ts_val = segment.ts_val if tcb.timestamps and not flags & (RST | SYN) else None
-    if ts_val is not None and (ts_val - tcb.ts_recent) & 0x80000000:  # R1
+    if ts_val is not None and (ts_val - tcb.ts_recent) & 0x80000000 and not _outdated(tcb, now):  # R1
         drop(tcb, segment, "paws", "5.3 of RFC 7323", now)
         tcb.need_ack()
         return False
@@ -214,7 +216,13 @@ def _check_sequence(tcb: Connection, segment: Segment, seq: int, now: float) -> 
         return False
     if ts_val is not None and seq <= tcb.last_ack_sent:  # R3
         tcb.ts_recent = ts_val
+        tcb.ts_recent_at = now
     return True
+
+
+def _outdated(tcb: Connection, now: float) -> bool:
+    """After 24 days of silence the peer's clock may have wrapped: TS.Recent says nothing (RFC 7323 §5.5)."""
+    return now - tcb.ts_recent_at > _TS_RECENT_LIFETIME
 
 
 def _in_window(tcb: Connection, segment: Segment, seq: int, now: float) -> bool:
@@ -438,13 +446,15 @@ def _out_of_order(tcb: Connection, segment: Segment, seq: int, payload: bytes | 
         drop(tcb, segment, "out-of-order-memory", "3.10.7.4", now)
         output.send_ack(tcb, now)
         return
-    new = buffer.hold(seq, payload)
-    tcb.outlet.count("out-of-order")
-    sack.note_held(tcb, seq)
-    if new < len(payload):
-        sack.note_duplicate(tcb, seq, seq + len(payload))
-    if not new and len(buffer.held) >= buffer.max_gaps:
+    duplicate = buffer.held_part(seq, seq + len(payload))
+    if not buffer.hold(seq, payload) and duplicate is None:
         drop(tcb, segment, "too-many-gaps", "3.10.7.4", now)
+        output.send_ack(tcb, now)
+        return
+    outlet.count("out-of-order")
+    sack.note_held(tcb, seq)
+    if duplicate is not None:
+        sack.note_duplicate(tcb, *duplicate)
     trace = tcb.outlet.trace
     if trace is not None:
         trace((Kind.OUT_OF_ORDER, now, tcb.number, seq & MASK, len(payload), buffer.held_bytes))

@@ -205,6 +205,7 @@ class Connection:
         "touched",
         "ts_offset",
         "ts_recent",
+        "ts_recent_at",
         "unacked_bytes",
         "user",
         "user_timeout",
@@ -319,6 +320,7 @@ class Connection:
         self.timestamps = settings.timestamps
         self.ts_offset = ts_offset
         self.ts_recent = 0
+        self.ts_recent_at = -inf
 
         # Selective acknowledgments (RFC 2018): held ranges by when they last changed, and a duplicate to report
         self.sack_ok = settings.sack

@@ -70,7 +70,7 @@ def syn_window(tcb: Connection) -> int:
     return min(tcb.settings.receive_buffer, 0xFFFF)
 
 
-def peer_syn(tcb: Connection, segment: Segment) -> None:
+def peer_syn(tcb: Connection, segment: Segment, now: float) -> None:
     """Take what the peer's SYN says: IRS, MSS, window scale, timestamps."""
     offered = tcb.rcv_wnd  # by a SYN of ours that went before
     tcb.irs = segment.seq
@@ -87,6 +87,7 @@ def peer_syn(tcb: Connection, segment: Segment) -> None:
     tcb.timestamps = tcb.timestamps and segment.ts_val is not None
     if tcb.timestamps:
         tcb.ts_recent = segment.ts_val or 0
+        tcb.ts_recent_at = now
     tcb.sack_ok = tcb.sack_ok and options.sack_permitted
     user_timeout.take_option(tcb, options)
     ecn.peer_syn(tcb, segment)

@@ -315,7 +315,15 @@ def arm_retransmission(tcb: Connection, now: float) -> None:
 
 def send_ack(tcb: Connection, now: float) -> None:
     """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, now."""
-    transmit(tcb, tcb.snd_nxt, ACK, b"", now, sack.options(tcb))
+    transmit(tcb, _acceptable_seq(tcb), ACK, b"", now, sack.options(tcb))
+
+
+def _acceptable_seq(tcb: Connection) -> int:
+    """SND.NXT, or where a probe or a shrunken window put it beyond what the peer accepts, the window's end.
+
+    The peer would drop the segment unread, acknowledgment or RST and all (RFC 9293 §3.10.7.4, first).
+    """
+    return min(tcb.snd_nxt, max(tcb.snd_una + tcb.snd_wnd, tcb.iss + 1))
 
 
 def challenge_ack(tcb: Connection, reason: str, now: float) -> None:
@@ -339,7 +347,7 @@ def send_keepalive(tcb: Connection, now: float) -> None:
 
 def send_reset(tcb: Connection, now: float) -> None:
     """<SEQ=SND.NXT><CTL=RST> (RFC 9293 §3.10.5)."""
-    reset_with(tcb, tcb.snd_nxt, now)
+    reset_with(tcb, _acceptable_seq(tcb), now)
 
 
 def reset_with(tcb: Connection, seq: int, now: float) -> None:

@@ -78,6 +78,13 @@ class ReceiveBuffer:
         self.held_bytes += new
         return new
 
+    def held_part(self, seq: int, end: int) -> tuple[int, int] | None:
+        """The first part of ``seq`` up to ``end`` that is held already."""
+        at = bisect_right(self.held, seq, key=_end)
+        if at == len(self.held) or self.held[at].seq >= end:
+            return None
+        return max(seq, self.held[at].seq), min(end, self.held[at].end)
+
     def find(self, seq: int) -> Held | None:
         """The range that holds ``seq``."""
         at = bisect_right(self.held, seq, key=_seq) - 1

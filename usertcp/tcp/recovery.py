@@ -311,6 +311,8 @@ def _mistaken(tcb: Connection, segment: Segment, delivery: Delivery, *, advanced
             return True  # every retransmission arrived beside its original
     if not recovery.active:
         return False
+    if not recovery.undo_length and not tcb.rtx.lost:
+        return True  # all that was taken for lost has arrived before any of it was sent again
     if recovery.frto and recovery.state is CaState.LOSS and delivery.first_time and not delivery.repeated:
         # RFC 5682 §3.1 step 3b: data that was sent once, before the timeout, has arrived.
         return delivery.rtt_of is not None and delivery.rtt_of.end <= recovery.recover

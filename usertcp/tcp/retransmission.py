@@ -283,7 +283,8 @@ class RetransmissionQueue:
             self._link(record)
 
     def next_lost(self, most: int) -> Record | None:
-        """The first lost record, cut to at most ``most`` sequence numbers; None where none is lost."""
+        """The first lost record, cut to at most ``most`` sequence numbers, and joined with lost neighbours as
+        far as these allow it (RFC 9293 §3.8.6: "may repackage"); None where none is lost."""
         lost = self._lost
         while lost:
             seq, _, record = lost[0]
@@ -292,8 +293,22 @@ class RetransmissionQueue:
             elif record.end - record.seq > most:
                 return self._split(self._index(record), record.seq + most)
             else:
-                return record
+                return self._with_lost_neighbours(record, most)
         return None
+
+    def _with_lost_neighbours(self, record: Record, most: int) -> Record:
+        records = self._records
+        after = self._index(record) + 1
+        while after < len(records) and not record.syn:
+            following = records[after]
+            if not following.lost or following.end - record.seq > most:
+                break
+            record.end = following.end
+            record.fin = following.fin
+            record.times_sent = max(record.times_sent, following.times_sent)
+            following.lost = False  # its entry in the heap is passed over
+            del records[after]
+        return record
 
     def resent(self, record: Record, now: float) -> None:
         """``record`` went out again."""

@@ -35,6 +35,8 @@ class Status:
     timestamps: bool
     sack: bool
     nodelay: bool
+    keepalive: bool
+    user_timeout: float | None
     ecn: bool
     ecn_marks: int
     ecn_reductions: int
@@ -44,6 +46,7 @@ class Status:
     congestion_control: str
     cwnd: int
     ssthresh: int
+    pacing_rate: float | None
     ca_state: str
     in_flight: int
     sacked: int
@@ -55,6 +58,8 @@ class Status:
     unsent: int
     unread: int
     out_of_order: int
+    receive_buffer: int
+    rcv_rtt: float | None
     segments_sent: int
     segments_received: int
     bytes_sent: int
@@ -84,6 +89,8 @@ def status_of(tcb: Connection) -> Status:
         timestamps=tcb.timestamps,
         sack=tcb.sack_ok,
         nodelay=tcb.nodelay,
+        keepalive=tcb.keepalive,
+        user_timeout=tcb.user_timeout,
         ecn=tcb.ecn.sends,
         ecn_marks=tcb.ecn.marks,
         ecn_reductions=tcb.ecn.reductions,
@@ -93,6 +100,7 @@ def status_of(tcb: Connection) -> Status:
         congestion_control=tcb.congestion.name,
         cwnd=tcb.congestion.cwnd,
         ssthresh=tcb.congestion.ssthresh,
+        pacing_rate=tcb.congestion.pacing_rate,
         ca_state=tcb.recovery.state.value,
         in_flight=tcb.in_flight,
         sacked=tcb.rtx.sacked,
@@ -104,6 +112,8 @@ def status_of(tcb: Connection) -> Status:
         unsent=max(0, tcb.send_buffer.end - tcb.snd_nxt),
         unread=tcb.receive_buffer.ready.length,
         out_of_order=tcb.receive_buffer.held_bytes,
+        receive_buffer=tcb.rcv_buf,
+        rcv_rtt=tcb.rcv_rtt or None,
         segments_sent=tcb.segments_sent,
         segments_received=tcb.segments_received,
         bytes_sent=tcb.bytes_sent,
