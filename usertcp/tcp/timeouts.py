@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 def run(tcb: Connection, now: float) -> None:
     """Act on each timer that is due."""
-    if tcb.retransmit_due <= now:
-        _retransmission(tcb, now)
-    if tcb.loss_due <= now:
+    # Where both are due, a tail loss probe takes the timeout's place (RFC 8985 §7.2).
+    if tcb.loss_due <= now and tcb.loss_due <= tcb.retransmit_due:
         if tcb.loss_is_reordering:
             recovery.reordering_timeout(tcb, now)
         else:
             tlp.fire(tcb, now)
+    if tcb.retransmit_due <= now:
+        _retransmission(tcb, now)
     if tcb.ack_due <= now:
         tcb.ack_due = inf
         tcb.need_ack()
