@@ -248,8 +248,7 @@ class Host:
                 and backlogs.ack_arrives(self, listener, key, src, dst, segment, now)
             ):
                 return
-            if not flags & RST:
-                self.count("no-connection")
+            self.count("no-connection")
             self.reset_unknown(src, dst, segment, now)
         elif flags & SYN:
             backlogs.syn_arrives(self, listener, key, src, dst, segment, now, iss_after)
