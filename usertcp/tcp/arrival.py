@@ -210,6 +210,9 @@ def _check_sequence(tcb: Connection, segment: Segment, seq: int, now: float) -> 
     ts_val = segment.ts_val if tcb.timestamps and not flags & (RST | SYN) else None
     if ts_val is not None and (ts_val - tcb.ts_recent) & 0x80000000 and not _outdated(tcb, now):  # R1
         drop(tcb, segment, "paws", "5.3 of RFC 7323", now)
+        if segment.payload and seq < tcb.rcv_nxt:
+            # An original that its own retransmission has overtaken: the sender is to know that it was sent in vain.
+            sack.note_duplicate(tcb, seq, min(seq + len(segment.payload), tcb.rcv_nxt))
         tcb.need_ack()
         return False
     if not _in_window(tcb, segment, seq, now):  # R2
