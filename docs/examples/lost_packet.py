@@ -8,7 +8,6 @@ here depends on the machine or on chance, so it prints the same each time.
 """
 
 import sys
-from math import inf
 
 from usertcp.observe.ladder import ladders
 from usertcp.observe.printer import Printer

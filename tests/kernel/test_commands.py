@@ -77,8 +77,11 @@ async def ip(*arguments: str) -> None:
 # -- Stopping ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.rootless
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)], ids=str)
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGINT, 130), pytest.param(signal.SIGTERM, 0, marks=pytest.mark.rootless)],
+    ids=["SIGINT", "SIGTERM"],
+)
 async def test_a_signal_in_the_midst_of_transfers(number: signal.Signals, status: int) -> None:
     """FIN to everybody, a time of grace, and a RST for those who did not want to hear of it."""
     async with listening("80", "7") as command:
@@ -135,7 +138,6 @@ async def test_killed_it_takes_the_tun_with_it() -> None:
 # -- The TUN -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.rootless
 async def test_a_persistent_tun_is_used_and_stays() -> None:
     await ip("tuntap", "add", "dev", "usertcp0", "mode", "tun")
     # Whoever had it before us may have wanted offload or not.
@@ -210,7 +212,7 @@ async def test_connect_both_ways_at_once(family: int, tmp_path: Path) -> None:
     assert len(sums) == 1
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)], ids=str)
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 0)])
 async def test_connect_ends_well_by_a_signal(number: signal.Signals, status: int) -> None:
     listener = trio.socket.socket()
     await listener.bind(("", 0))

@@ -96,8 +96,8 @@ class Us:
 
     # -- What the application does --------------------------------------------------------------------
 
-    def listens(self, *, backlog: int = 128) -> Listener:
-        self.listener = self.host.listen(OUR_PORT, backlog=backlog)
+    def listens(self, *, backlog: int = 128, fast_open: int = 0) -> Listener:
+        self.listener = self.host.listen(OUR_PORT, backlog=backlog, fast_open=fast_open)
         return self.listener
 
     def opens_passively(self) -> Connection:
@@ -109,9 +109,10 @@ class Us:
         self.tcb.open_passive(self.now)
         return self.tcb
 
-    def connects(self) -> Connection:
+    def connects(self, data: bytes = b"") -> Connection:
+        ours, theirs = OURS[self.family], THEIRS[self.family]
         self.tcb = self.host.connect(
-            THEIRS[self.family], THEIR_PORT, self.now, local_address=OURS[self.family], local_port=OUR_PORT
+            theirs, THEIR_PORT, self.now, local_address=ours, local_port=OUR_PORT, data=data
         )
         self.settle()
         return self.tcb

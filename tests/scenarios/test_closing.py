@@ -224,9 +224,9 @@ def test_our_fin_is_sent_again() -> None:
     us.closes()
     peer.receives(ACK, seq=1, data=b"bye")
     peer.receives(FIN | ACK, seq=4)
-    peer.receives(ACK, seq=1, data=b"bye", after=0.2)
+    peer.receives(FIN | ACK, seq=1, data=b"bye", after=0.2)
     peer.sends(ACK, ack=4)
-    peer.receives(FIN | ACK, seq=4)
+    peer.receives(FIN | ACK, seq=4, length=0, after=us.tcb.status().rto)
     peer.sends(ACK, ack=5)
     assert us.state is State.FIN_WAIT_2
 

@@ -14,7 +14,7 @@ from usertcp.stack.syn_cookies import LIFETIME
 from usertcp.tcp.settings import Settings
 from usertcp.tcp.states import State
 from usertcp.wire import ipv4, tcp
-from usertcp.wire.tcp import ACK, FIN, RST, SYN, Options, Segment
+from usertcp.wire.tcp import ACK, CWR, ECE, FIN, RST, SYN, Options, Segment
 
 MODERN = Settings(receive_buffer=1 << 20)
 
@@ -95,6 +95,17 @@ def test_with_timestamps_everything_is_agreed_on() -> None:
     assert 0 < later.ts_val - answer.ts_val < 64 + 10  # our clock goes on from the cookie's
 
 
+@pytest.mark.parametrize(("ours", "agreed"), [("passive", True), ("off", False)])
+def test_ecn_is_agreed_on_as_well(ours: str, agreed: bool) -> None:
+    """RFC 3168 §6.1.1, remembered in the timestamp."""
+    us, peer = flooded(replace(MODERN, ecn=ours))
+    peer.sends(SYN | ECE | CWR, seq=0, ts=(50, 0))
+    answer = peer.receives(SYN | ACK | ECE if agreed else SYN | ACK, seq=0, ack=1)
+    assert answer.ts_val is not None
+    peer.sends(ACK, seq=1, ack=1, ts=(60, answer.ts_val))
+    assert us.accepts().ecn.sends == agreed
+
+
 @pytest.mark.parametrize("fin", [False, True])
 def test_the_ack_of_a_cookie_may_bring_data(fin: bool) -> None:
     """The bare ACK was lost: the next segment says the same."""
@@ -105,6 +116,18 @@ def test_the_ack_of_a_cookie_may_bring_data(fin: bool) -> None:
     us.tcb = us.accepts()
     assert us.reads() == b"GET /"
     assert us.state is (State.CLOSE_WAIT if fin else State.ESTABLISHED)
+
+
+def test_data_that_overtakes_the_ack_of_a_cookie_is_not_refused() -> None:
+    us, peer = flooded()
+    peer.sends(SYN, seq=0)
+    peer.receives(SYN | ACK)
+    peer.sends(ACK, seq=6, ack=1, data=b" HTTP/1.1")
+    peer.hears_nothing()
+    peer.sends(ACK, seq=1, ack=1, data=b"GET /")
+    peer.sends(ACK, seq=6, ack=1, data=b" HTTP/1.1")
+    us.tcb = us.accepts()
+    assert us.reads() == b"GET / HTTP/1.1"
 
 
 @pytest.mark.parametrize("wrong", ["ack", "seq", "late"])

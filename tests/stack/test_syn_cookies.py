@@ -53,6 +53,11 @@ def test_a_cookie_lives_through_two_periods(age: float, valid: bool) -> None:
     assert (syn_cookies.syn_of(SECRET, SOCKETS, ack_of(made()), NOW + age) is not None) == valid
 
 
+def test_a_clock_that_has_only_just_begun() -> None:
+    assert syn_cookies.syn_of(SECRET, SOCKETS, ack_of(made(now=0.0)), 0.0) is not None
+    assert syn_cookies.syn_of(SECRET, SOCKETS, ack_of(made()), 0.0) is None
+
+
 def test_a_cookie_is_for_one_peer_one_syn_and_one_host_only() -> None:
     cookie = made()
     assert syn_cookies.syn_of(SECRET, bytes(12), ack_of(cookie), NOW) is None
@@ -67,8 +72,7 @@ def test_a_cookie_is_for_one_peer_one_syn_and_one_host_only() -> None:
 def test_the_timestamp_carries_the_rest(clock: int, scale: int | None, sack: bool, ecn: bool) -> None:
     options = Options(mss=1460, window_scale=scale, sack_permitted=sack)
     flags = SYN | ECE | CWR if ecn else SYN
-    offered = Segment(40000, 80, 7000, 0, flags, 100, options=options, ts_val=99, ts_ecr=0)
-    stamped = syn_cookies.timestamp(clock, offered)
+    stamped = syn_cookies.timestamp(clock, options, ecn=ecn)
     assert 0 <= (clock - stamped) & MASK < 64  # never ahead of the clock, or PAWS would drop what follows
     syn = syn_cookies.syn_of(SECRET, SOCKETS, ack_of(made(), ts_ecr=stamped), NOW)
     assert syn is not None
@@ -76,8 +80,7 @@ def test_the_timestamp_carries_the_rest(clock: int, scale: int | None, sack: boo
 
 
 def test_a_shift_beyond_the_largest_is_the_largest() -> None:
-    offered = Segment(40000, 80, 7000, 0, SYN, 100, options=Options(window_scale=200), ts_val=99, ts_ecr=0)
-    stamped = syn_cookies.timestamp(5000, offered)
+    stamped = syn_cookies.timestamp(5000, Options(window_scale=200), ecn=False)
     syn = syn_cookies.syn_of(SECRET, SOCKETS, ack_of(made(), ts_ecr=stamped), NOW)
     assert syn is not None
     assert syn.options.window_scale == 14

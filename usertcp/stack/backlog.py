@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from usertcp.stack import syn_cookies
+from usertcp.stack import fast_open, syn_cookies
 from usertcp.stack.listener import Listener
 from usertcp.tcp import opening, output
 from usertcp.tcp.states import Event
@@ -21,6 +21,7 @@ from usertcp.wire.tcp import Segment
 
 if TYPE_CHECKING:
     from usertcp.stack.host import Host
+    from usertcp.tcp.connection import Connection
 
 
 def syn_arrives(
@@ -38,11 +39,34 @@ def syn_arrives(
         child.listener = listener
         listener.half_open.add(child)
         child.open_passive(now)
+        if listener.fast_open.most and syn.options.fast_open is not None and child.settings.fast_open:
+            _fast_open(host, listener, child, src + dst, syn.options.fast_open, now)
         child.segment_arrives(syn, now)
+        if child.early:
+            host.hand_over(child)
     elif not host.config.syn_cookies or not _answer_with_cookie(host, listener, key, src, dst, syn, now):
         host.count("backlog-full")
     else:
         listener.cookies_until = now + syn_cookies.LIFETIME
+
+
+def _fast_open(
+    host: Host, listener: Listener, child: Connection, addresses: bytes, cookie: bytes, now: float
+) -> None:
+    """RFC 7413 §4.2.2, the server's steps 2 to 5: take the data, give a (new) cookie, or do as if nothing was."""
+    if not listener.fast_open.room(now):
+        host.count("fast-open-held-back")
+        return
+    if cookie and fast_open.is_valid(host.secret, addresses, cookie, now):
+        host.count("fast-open-taken")
+        child.early = True
+        listener.fast_open.add(child)
+    elif cookie:
+        host.count("fast-open-invalid")
+    new = fast_open.cookie_for(host.secret, addresses, now)
+    if cookie != new:
+        host.count("fast-open-cookies-sent")
+        child.fast_open = new
 
 
 def _answer_with_cookie(
@@ -59,7 +83,7 @@ def _answer_with_cookie(
     opening.begin(child, cookie)
     if child.timestamps:
         clock = opening.timestamp(child, now)
-        child.ts_offset -= clock - syn_cookies.timestamp(clock, syn)
+        child.ts_offset -= clock - syn_cookies.timestamp(clock, syn.options, ecn=child.ecn.listens)
     output.send_syn(child, now)
     host.count("syn-cookies-sent")
     return True
@@ -70,14 +94,15 @@ def ack_arrives(
 ) -> bool:
     """An ACK for no connection: the child that a cookie stood for, if it does acknowledge a cookie.
 
-    False: it does not, and gets the RST of RFC 9293 §3.10.7.2, second.
+    False: it does not, and gets the RST of RFC 9293 §3.10.7.2, second.  Not so data, which may have overtaken
+    the segment that acknowledges the cookie: it is dropped, and will come again.
     """
     if now > listener.cookies_until:
         return False
     syn = syn_cookies.syn_of(host.secret, key, ack, now)
     if syn is None:
         host.count("syn-cookies-failed")
-        return False
+        return bool(ack.payload)
     host.count("syn-cookies-valid")
     if listener.accept_queue_full or len(host.connections) >= host.config.max_connections:
         host.count("accept-queue-full")

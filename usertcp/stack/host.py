@@ -19,13 +19,15 @@ from usertcp.stack import backlog as backlogs
 from usertcp.stack import icmp_handling, ingress, numbers
 from usertcp.stack.counters import Counters
 from usertcp.stack.errors import AddressInUse, NotOurAddress
+from usertcp.stack.fast_open import CookieCache, Server
 from usertcp.stack.listener import Listener
 from usertcp.stack.path_mtu import PathMtuCache
 from usertcp.stack.ratelimit import RateLimiter
 from usertcp.stack.reassembly import Reassembler
 from usertcp.stack.timer_queue import TimerQueue
-from usertcp.tcp import time_wait
+from usertcp.tcp import fast_open, time_wait
 from usertcp.tcp.connection import Connection
+from usertcp.tcp.errors import ConnectionTimedOut, HostUnreachable
 from usertcp.tcp.events import Kind, Sink
 from usertcp.tcp.reset import reset_for
 from usertcp.tcp.settings import Settings
@@ -61,6 +63,8 @@ class HostConfig:
     max_connections: int = 1 << 20
     #: Answer SYNs beyond a listener's backlog with cookies (RFC 4987 §3.6); else drop them.
     syn_cookies: bool = True
+    #: Servers whose Fast Open cookies are remembered, and as many where it failed.
+    fast_open_servers: int = 1024
 
 
 class Host:
@@ -112,6 +116,8 @@ class Host:
         self.out_of_order_limit = self.config.out_of_order_bytes
         self.orphans = 0
         self._touched: list[Connection] = []
+        #: What is known of servers that may take data with a SYN.
+        self.fast_open_servers = CookieCache(self.config.fast_open_servers)
         self._last_number = 0
         self._connects = 0
         self._fragmented = 0
@@ -149,18 +155,27 @@ class Host:
             touched = self._touched
 
     def listen(
-        self, port: int, *, address: bytes | None = None, backlog: int = 128, settings: Settings | None = None
+        self,
+        port: int,
+        *,
+        address: bytes | None = None,
+        backlog: int = 128,
+        settings: Settings | None = None,
+        fast_open: int = 0,
     ) -> Listener:
         """Answer SYNs for ``port`` (1..65535) on ``address``, or on all of the host's.
 
         ``settings`` are those of its connections, where they differ from the host's.
+        ``fast_open``: accept up to so many connections whose handshake is not over yet, if their SYN brought
+        data (RFC 7413 §4.2).  Only for services that can bear to get the same request twice (§6.1).
+
         Raises AddressInUse, NotOurAddress.
         """
         if address is not None and address not in self.address_set:
             raise NotOurAddress("that address is not one of this host's")
         if (port, address) in self.listeners:
             raise AddressInUse(f"port {port} has a listener already")
-        listener = Listener(self, port, address, backlog, settings)
+        listener = Listener(self, port, address, backlog, settings, fast_open)
         self.listeners[port, address] = listener
         return listener
 
@@ -173,12 +188,18 @@ class Host:
         local_address: bytes | None = None,
         local_port: int | None = None,
         settings: Settings | None = None,
+        data: bytes = b"",
     ) -> Connection:
         """Active OPEN; the SYN goes out at the next :meth:`flush`.
 
+        ``data`` is sent first, and with the SYN where the server allows it (RFC 7413); it may then reach the
+        server's application twice (§6.1).
+
         Raises NotOurAddress where the host has no address of that family, AddressInUse where no local
-        port is free.
+        port is free, ValueError where ``data`` is longer than the send buffer.
         """
+        if len(data) > (settings or self.config.settings).send_buffer:
+            raise ValueError("data is longer than the send buffer")
         local_address = self._source_for(remote_address) if local_address is None else local_address
         if local_address not in self.address_set:
             raise NotOurAddress("that address is not one of this host's")
@@ -186,7 +207,13 @@ class Host:
         connection = self.new_connection(
             key, local_address, local_port, remote_address, remote_port, now, "active", settings
         )
+        if data and connection.settings.fast_open:
+            server = self.fast_open_servers.find(_path(connection), now)
+            if server is not None:
+                fast_open.prepare(connection, server.cookie, server.mss)
         connection.open_active(now)
+        if data:
+            connection.send(data, now)
         return connection
 
     # -- What ingress finds ---------------------------------------------------------------------------
@@ -221,8 +248,7 @@ class Host:
                 and backlogs.ack_arrives(self, listener, key, src, dst, segment, now)
             ):
                 return
-            if not flags & RST:
-                self.count("no-connection")
+            self.count("no-connection")
             self.reset_unknown(src, dst, segment, now)
         elif flags & SYN:
             backlogs.syn_arrives(self, listener, key, src, dst, segment, now, iss_after)
@@ -327,8 +353,15 @@ class Host:
         """A child is ready to be accepted."""
         self.count("connections-established")
         listener = connection.listener
-        if listener is None or connection not in listener.half_open:
+        if listener is None:
             return
+        listener.fast_open.established(connection)
+        if connection in listener.half_open:
+            self.hand_over(connection)
+
+    def hand_over(self, connection: Connection) -> None:
+        """A child may be accepted."""
+        listener = connection.listener
         listener.half_open.discard(connection)
         listener.ready.append(connection)
         if not listener.pending:
@@ -357,7 +390,18 @@ class Host:
             self.forget(waiting)
         if connection.listener is not None:
             connection.listener.half_open.discard(connection)
+            connection.listener.fast_open.deleted(connection, now)
             connection.listener = None
+        if connection.fast_open is not None and _never_answered(connection):
+            self.fast_open_servers.failed(_path(connection), now)
+
+    def fast_open_cookie(self, connection: Connection, cookie: bytes) -> None:
+        """RFC 7413 §4.1.3."""
+        self.fast_open_servers.remember(_path(connection), Server(cookie, connection.peer_mss))
+
+    def fast_open_failed(self, connection: Connection) -> None:
+        """RFC 7413 §4.1.3.1."""
+        self.fast_open_servers.failed(_path(connection), connection.last_arrival)
 
     def forget_listener(self, listener: Listener) -> None:
         """It was closed."""
@@ -536,3 +580,12 @@ class Host:
         raise AddressInUse("all local ports towards that peer are taken")
 
 
+def _never_answered(connection: Connection) -> bool:
+    """A client's SYN, that is."""
+    unreachable = isinstance(connection.error, (ConnectionTimedOut, HostUnreachable))
+    return unreachable and connection.snd_una == connection.iss and not connection.opened_passively
+
+
+def _path(connection: Connection) -> bytes:
+    """What Fast Open may depend on (RFC 7413 §4.1.3.1): both addresses and the server's port."""
+    return connection.local_address + connection.remote_address + connection.remote_port.to_bytes(2, "big")

@@ -6,6 +6,7 @@ from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from usertcp.stack.fast_open import PendingRequests
 from usertcp.tcp.connection import Connection
 from usertcp.tcp.settings import Settings
 
@@ -21,12 +22,18 @@ class Listener:
     """
 
     __slots__ = (
-        "address", "backlog", "cookies_until", "half_open", "host", "open", "pending", "port", "ready", "settings",
-        "user",
+        "address", "backlog", "cookies_until", "fast_open", "half_open", "host", "open", "pending", "port", "ready",
+        "settings", "user",
     )  # fmt: skip
 
     def __init__(
-        self, host: Host, port: int, address: bytes | None, backlog: int, settings: Settings | None = None
+        self,
+        host: Host,
+        port: int,
+        address: bytes | None,
+        backlog: int,
+        settings: Settings | None = None,
+        fast_open: int = 0,
     ) -> None:
         self.settings = settings
         self.host = host
@@ -36,6 +43,7 @@ class Listener:
         self.half_open: set[Connection] = set()
         self.ready: deque[Connection] = deque()
         self.open = True
+        self.fast_open = PendingRequests(fast_open)
         #: Until then an ACK may answer a SYN cookie of ours.
         self.cookies_until = -inf
         #: Set by the host when a connection became ready; cleared by the application's side.

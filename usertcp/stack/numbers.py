@@ -21,7 +21,12 @@ BEYOND_OLD_CONNECTION: Final = 1 << 16
 
 def keyed_hash(secret: bytes, purpose: bytes, what: bytes) -> int:
     """32 bits that depend on all of ``what`` and cannot be computed without ``secret``."""
-    return int.from_bytes(blake2b(what, digest_size=4, key=secret, person=purpose).digest(), "big")
+    return int.from_bytes(keyed_bytes(secret, purpose, what, 4), "big")
+
+
+def keyed_bytes(secret: bytes, purpose: bytes, what: bytes, length: int) -> bytes:
+    """``length`` bytes of the same kind; ``purpose`` has at most 16."""
+    return blake2b(what, digest_size=length, key=secret, person=purpose).digest()
 
 
 def initial_sequence_number(secret: bytes, sockets: bytes, now: float) -> int:

@@ -12,6 +12,10 @@ a cookie is good for 64 to 128 seconds, and for one peer only.
 
 Unlike other initial sequence numbers a cookie does not grow with time (RFC 9293 §3.4.1): there is no room
 for it.  Segments of an older connection that are still about are kept out by timestamps alone.
+
+What cookies can not bear is disorder right at the start: a bare acknowledgment that overtakes the peer's
+first data, or a SYN that comes twice and is answered once with a cookie and once by a child, whose initial
+sequence number is another, ends in a RST.
 """
 
 from __future__ import annotations
@@ -45,13 +49,15 @@ def make(secret: bytes, sockets: bytes, irs: int, mss: int, now: float) -> int |
     return None if index < 0 else _cookie(secret, sockets, irs, index, int(now) // PERIOD)
 
 
-def timestamp(clock: int, syn: Segment) -> int:
-    """The latest timestamp up to ``clock`` that says what ``syn`` offers besides its MSS."""
-    options = syn.options
+def timestamp(clock: int, options: Options, *, ecn: bool) -> int:
+    """The latest timestamp up to ``clock`` that says what a SYN offers besides its MSS.
+
+    ``ecn``: the SYN,ACK agrees to ECN.
+    """
     said = _NO_SCALE if options.window_scale is None else min(options.window_scale, 14)
     if options.sack_permitted:
         said |= _SACK_BIT
-    if syn.flags & _ECN_SETUP == _ECN_SETUP:
+    if ecn:
         said |= _ECN_BIT
     stamped = clock & ~_TIMESTAMP_BITS | said
     return stamped if stamped <= clock else (stamped - _TIMESTAMP_BITS - 1) & MASK
@@ -95,5 +101,5 @@ def _take_from_timestamp(syn: Segment, ts_val: int, ts_ecr: int) -> None:
 
 
 def _cookie(secret: bytes, sockets: bytes, irs: int, index: int, period: int) -> int:
-    what = sockets + irs.to_bytes(4, "big") + period.to_bytes(8, "big") + bytes((index,))
+    what = sockets + irs.to_bytes(4, "big") + period.to_bytes(8, "big", signed=True) + bytes((index,))
     return keyed_hash(secret, b"syn cookie", what) & ~_INDEX_BITS | index

@@ -41,7 +41,8 @@ def process(tcb: Connection, segment: Segment, seq: int, ack: int, now: float) -
     window = segment.window << tcb.snd_wscale
     una = tcb.snd_una
     blocks = segment.options.sack
-    if ack > una or (ack == una and una < tcb.snd_nxt and (blocks or not segment.payload)):
+    # With nothing outstanding a DSACK may still come: it says that what was sent again had not been lost.
+    if ack > una or (ack == una and (blocks or (una < tcb.snd_nxt and not segment.payload))):
         _arrived(tcb, segment, ack, window, now)
     if ack >= una and (tcb.snd_wl1 < seq or (tcb.snd_wl1 == seq and tcb.snd_wl2 <= ack)):
         _update_window(tcb, window, seq, ack)
@@ -58,7 +59,7 @@ def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: floa
         tcb.send_buffer.acknowledge(min(ack, tcb.send_buffer.end))
     else:
         # The answers to probes of a closed window look like duplicates, and mean no loss.
-        duplicate = _is_duplicate(segment, 0 < window == tcb.snd_wnd)
+        duplicate = una < tcb.snd_nxt and _is_duplicate(segment, 0 < window == tcb.snd_wnd)
     blocks = segment.options.sack
     if blocks and tcb.sack_ok:
         dsack = sack.take_blocks(tcb, blocks, ack, una, delivery)

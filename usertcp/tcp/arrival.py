@@ -10,8 +10,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import acknowledgment, calls, ecn, keepalive, opening, output, receive_window, sack
-from usertcp.tcp.errors import ConnectionRefused, ConnectionReset, HostUnreachable
+from usertcp.tcp import (
+    acknowledgment,
+    calls,
+    ecn,
+    fast_open,
+    keepalive,
+    opening,
+    output,
+    receive_window,
+    sack,
+)
+from usertcp.tcp.errors import ConnectionRefused, ConnectionReset, HostUnreachable, TcpError
 from usertcp.tcp.events import Kind
 from usertcp.tcp.reset import reset_for, sequence_length
 from usertcp.tcp.states import RECEIVE_CLOSED, RECEIVING, SEND_CLOSED, Event, State
@@ -64,6 +74,8 @@ def _in_listen(tcb: Connection, segment: Segment, now: float) -> None:
     opening.send_syn(tcb, now)
     tcb.snd_wnd = segment.window
     _queue_from_syn(tcb, segment)
+    if tcb.early:
+        fast_open.take_early(tcb)
 
 
 def _queue_from_syn(tcb: Connection, segment: Segment) -> None:
@@ -104,13 +116,17 @@ def _in_syn_sent(tcb: Connection, segment: Segment, now: float) -> None:
         tcb.step(Event.RCV_SYN, now)
         tcb.snd_wnd = segment.window
         tcb.snd_wl1 = segment.seq
-        tcb.rtx.mark_all_lost()  # our SYN goes out again, as a SYN,ACK
+        tcb.fast_open = None
+        tcb.rtx.mark_lost(tcb.rtx.first)  # our SYN goes out again, as a SYN,ACK
         tcb.rtx.first.times_sent = 0
         _queue_from_syn(tcb, segment)
         tcb.touch()
         return
     tcb.step(Event.RCV_SYN_ACK, now)
+    again = tcb.rtx.first.times_sent > 1
     _established(tcb, segment, segment.seq, ack, now, shift=0)
+    if tcb.fast_open is not None:
+        fast_open.answered(tcb, segment, again=again)
     _queue_from_syn(tcb, segment)
     tcb.need_ack()
     _take_what_was_queued(tcb, now)
@@ -153,6 +169,9 @@ def _in_other_states(tcb: Connection, segment: Segment, now: float) -> None:
     seq = unwrap(segment.seq, tcb.rcv_nxt)
     if segment.flags & SYN and tcb.state is State.SYN_RECEIVED:
         seq = _our_simultaneous_syn_ack(tcb, segment, seq)
+        if seq == tcb.irs:  # the SYN that opened this, again: its text was taken or queued already
+            segment.payload = b""
+            segment.flags &= ~FIN
     if not _check_sequence(tcb, segment, seq, now):  # First
         return
     flags = segment.flags
@@ -191,6 +210,9 @@ def _check_sequence(tcb: Connection, segment: Segment, seq: int, now: float) -> 
     ts_val = segment.ts_val if tcb.timestamps and not flags & (RST | SYN) else None
     if ts_val is not None and (ts_val - tcb.ts_recent) & 0x80000000 and not _outdated(tcb, now):  # R1
         drop(tcb, segment, "paws", "5.3 of RFC 7323", now)
+        if segment.payload and seq < tcb.rcv_nxt:
+            # An original that its own retransmission has overtaken: the sender is to know that it was sent in vain.
+            sack.note_duplicate(tcb, seq, min(seq + len(segment.payload), tcb.rcv_nxt))
         tcb.need_ack()
         return False
     if not _in_window(tcb, segment, seq, now):  # R2
@@ -275,10 +297,11 @@ def _check_rst(tcb: Connection, segment: Segment, seq: int, now: float) -> None:
         drop(tcb, segment, "reset-in-time-wait", "RFC 1337 §3", now)
         return
     if state is State.SYN_RECEIVED:
-        if tcb.opened_passively:
+        if tcb.opened_passively and not tcb.early:
             _return_to_listen(tcb, Event.RCV_RST_PASSIVE, now)
             return
-        error: ConnectionRefused | ConnectionReset | None = ConnectionRefused("the peer took back its SYN with a RST")
+        refused = "the peer took back its SYN with a RST"
+        error: TcpError | None = ConnectionReset(refused) if tcb.early else ConnectionRefused(refused)
     elif state in (State.CLOSING, State.LAST_ACK, State.TIME_WAIT):
         error = None
     else:
@@ -294,7 +317,7 @@ def _return_to_listen(tcb: Connection, event: Event, now: float) -> None:
 
 def _check_syn(tcb: Connection, now: float) -> None:
     """Fourth, check the SYN bit: a challenge ACK, irrespective of the sequence number (RFC 5961 §4)."""
-    if tcb.state is State.SYN_RECEIVED and tcb.opened_passively:
+    if tcb.state is State.SYN_RECEIVED and tcb.opened_passively and not tcb.early:
         _return_to_listen(tcb, Event.RCV_SYN_PASSIVE, now)
         return
     tcb.step(Event.RCV_SYN, now)

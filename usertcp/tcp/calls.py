@@ -79,7 +79,7 @@ def receive(tcb: Connection, most: int, now: float) -> bytes | bytearray:
 def close(tcb: Connection, now: float) -> None:
     """CLOSE (RFC 9293 §3.10.4)."""
     state = tcb.state
-    if state is State.SYN_RECEIVED and len(tcb.send_buffer):
+    if state is State.SYN_RECEIVED and (len(tcb.send_buffer) or tcb.early):
         tcb.close_queued = True  # "queue for processing after entering ESTABLISHED state"
         return
     if state in SEND_CLOSED or state is State.CLOSED:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
-from usertcp.tcp import arrival, calls, keepalive, output, path_mtu, timeouts
+from usertcp.tcp import arrival, calls, keepalive, opening, output, path_mtu, timeouts
 from usertcp.tcp.congestion.registry import make as make_controller
 from usertcp.tcp.ecn import Ecn
 from usertcp.tcp.errors import TcpError
@@ -91,6 +91,12 @@ class Outlet(Protocol):
     def count(self, name: str, by: int = 1) -> None:
         """Count under a name of :mod:`usertcp.stack.counters`."""
 
+    def fast_open_cookie(self, connection: Connection, cookie: bytes) -> None:
+        """The peer gave us ``cookie`` for Fast Open (RFC 7413 §4.1.3)."""
+
+    def fast_open_failed(self, connection: Connection) -> None:
+        """Fast Open did not work with this peer (RFC 7413 §4.1.3.1)."""
+
     def new_iss(self, connection: Connection, now: float) -> int:
         """An initial sequence number for this pair of sockets (RFC 9293 §3.4.1)."""
 
@@ -114,8 +120,10 @@ class Connection:
         "delivered_at",
         "dsack",
         "dup_acks",
+        "early",
         "ecn",
         "error",
+        "fast_open",
         "fin_seq",
         "fin_wait_2_due",
         "gso_payload",
@@ -244,6 +252,10 @@ class Connection:
 
         self.state = State.CLOSED
         self.opened_passively = False
+        #: The Fast Open option of our SYN or SYN,ACK; None: there is none.
+        self.fast_open: bytes | None = None
+        #: The peer's SYN brought a right cookie: data flows in SYN-RECEIVED already (RFC 7413 §4.2.2).
+        self.early = False
         self.error: TcpError | None = None
         self.soft_error = ""
         self.close_queued = False
@@ -297,7 +309,7 @@ class Connection:
         self.path_mtu = path_mtu
         self.path = Path(path_mtu if link_mtu is None else link_mtu)
         self.gso_payload = gso_max
-        self.peer_mss = 536 if len(local_address) == 4 else 1220  # §3.7.1 (MUST-15)
+        self.peer_mss = opening.default_mss(local_address)
         self.snd_mss = self.peer_mss
         #: What a longer segment is cut into on its way out: ``snd_mss``, but for a probe of the path.
         self.segment_size = self.snd_mss

@@ -23,6 +23,11 @@ def header_length(tcb: Connection) -> int:
     return 40 if len(tcb.local_address) == 4 else 60
 
 
+def default_mss(address: bytes) -> int:
+    """What a peer takes that does not say so (RFC 9293 §3.7.1, MUST-15)."""
+    return 536 if len(address) == 4 else 1220
+
+
 def send_syn(tcb: Connection, now: float) -> None:
     """Choose the initial sequence number and let the SYN out."""
     begin(tcb, tcb.outlet.new_iss(tcb, now))
@@ -73,8 +78,7 @@ def peer_syn(tcb: Connection, segment: Segment, now: float) -> None:
     tcb.rcv_adv = tcb.rcv_nxt + offered
     tcb.last_ack_sent = tcb.rcv_nxt
     options = segment.options
-    if options.mss is not None:
-        tcb.peer_mss = options.mss
+    tcb.peer_mss = default_mss(tcb.local_address) if options.mss is None else options.mss
     tcb.scaling = tcb.scaling and options.window_scale is not None
     if tcb.scaling:
         tcb.snd_wscale = min(options.window_scale or 0, MAX_WINDOW_SCALE)

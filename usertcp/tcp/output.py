@@ -11,7 +11,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import ecn, opening, path_mtu, sack, tlp
+from usertcp.tcp import ecn, fast_open, opening, path_mtu, sack, tlp
 from usertcp.tcp.events import Kind
 from usertcp.tcp.recovery import CaState, note_retransmission
 from usertcp.tcp.retransmission import Record
@@ -30,12 +30,15 @@ _PACING_CREDIT: Final = 0.005
 _UNPACED: Final = 1 << 40
 
 
+NOTHING: Buffer = b""
+
+
 def put_out(tcb: Connection, now: float) -> None:
     """Send what may be sent now."""
     new_first = tcb.recovery.new_first
     if tcb.rtx.lost and not new_first:
         _resend_lost(tcb, now)
-    if tcb.state in SENDING:
+    if tcb.state in SENDING or (tcb.early and tcb.state is State.SYN_RECEIVED):
         _send_new(tcb, now)
     if new_first:
         tcb.recovery.new_first = False
@@ -87,18 +90,21 @@ def resend(tcb: Connection, record: Record, now: float, rule: str) -> None:
     tcb.rtx.resent(record, now)
     _note_pace(tcb, record.end - record.seq, now)
     tcb.recovery.prr_out += record.end - record.seq
-    _stamp(tcb, record, now)
+    stamp(tcb, record, now)
     if record.syn:
-        send_syn(tcb, now)
+        send_syn(tcb, now, again=record.times_sent > 1)
     else:
         _send_record(tcb, record, now)
     arm_retransmission(tcb, now)
 
 
-def send_syn(tcb: Connection, now: float) -> None:
+def send_syn(tcb: Connection, now: float, *, again: bool = False) -> None:
     """Our SYN, or SYN,ACK once the peer's has come."""
     flags = SYN if tcb.state is State.SYN_SENT else SYN | ACK
-    transmit(tcb, tcb.iss, flags | ecn.syn_flags(tcb), b"", now, opening.syn_options(tcb))
+    options, payload = opening.syn_options(tcb), NOTHING
+    if tcb.fast_open is not None and not again:
+        options, payload = fast_open.add_to_syn(tcb, options, now)
+    transmit(tcb, tcb.iss, flags | ecn.syn_flags(tcb), payload, now, options)
 
 
 def _send_record(tcb: Connection, record: Record, now: float, *, capable: bool = False) -> None:
@@ -132,12 +138,13 @@ def _send_new(tcb: Connection, now: float) -> None:
         return
     burst = _burst(tcb)
     tcb.limited = False
+    may_end = tcb.close_queued and tcb.state is not State.SYN_RECEIVED  # RFC 9293 §3.10.4
     while tcb.fin_seq is None:
         unsent = tcb.send_buffer.end - tcb.snd_nxt
         window = tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt
         room = tcb.congestion.cwnd - tcb.in_flight
         if not unsent:
-            if tcb.close_queued and window > 0:
+            if may_end and window > 0:
                 send_first(tcb, 0, now, fin=True)
             break
         paced = _paced(tcb, now)
@@ -147,7 +154,7 @@ def _send_new(tcb: Connection, now: float) -> None:
         if not length:
             tcb.limited = room < min(unsent, window, tcb.snd_mss)
             break
-        fin = tcb.close_queued and length == unsent and window > length
+        fin = may_end and length == unsent and window > length
         send_first(tcb, length, now, fin=fin)
     _watch_for_stall(tcb, now)
     if tcb.snd_nxt > sent_before:
@@ -166,7 +173,7 @@ def _sendable(tcb: Connection, unsent: int, allowed: int) -> int:
         return allowed  # rule (1): at least one full-sized segment
     if allowed <= 0:
         return 0
-    idle = tcb.snd_nxt == tcb.snd_una
+    idle = tcb.snd_nxt == tcb.send_buffer.start  # a SYN that is outstanding is no data
     if allowed == unsent and (idle or not _nagle(tcb)):
         return allowed  # rule (2): everything there is, and Nagle agrees
     if idle and 2 * allowed >= tcb.max_snd_wnd:
@@ -185,7 +192,7 @@ def send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> Record
     """Send ``length`` new bytes, and the FIN with or without them."""
     seq = tcb.snd_nxt
     record = Record(seq, seq + length + fin, now, fin=fin)
-    _stamp(tcb, record, now)
+    stamp(tcb, record, now)
     tcb.rtx.add(record)
     tcb.snd_nxt = record.end
     tcb.recovery.prr_out += length
@@ -237,7 +244,7 @@ def _note_pace(tcb: Connection, length: int, now: float) -> None:
         tcb.pace_at = max(tcb.pace_at, now - _PACING_CREDIT) + length / rate
 
 
-def _stamp(tcb: Connection, record: Record, now: float) -> None:
+def stamp(tcb: Connection, record: Record, now: float) -> None:
     """Note what had been delivered when this was sent, to measure the delivery rate by."""
     if tcb.snd_una == record.seq:
         # Nothing else is in flight: a new sample begins.

@@ -41,7 +41,7 @@ class Rack:
         if newest is None:
             return
         rtt = now - newest.sent_at
-        if newest.times_sent == 1 or not (echo_older or rtt < min_rtt):
+        if newest.times_sent == 1 or not (echo_older or rtt < min_rtt - _EPSILON):
             self.rtt = rtt
             if newest.sent_at > self.sent_at or (newest.sent_at == self.sent_at and newest.end > self.end):
                 self.sent_at = newest.sent_at

@@ -36,7 +36,7 @@ class Recovery:
 
     __slots__ = (
         "force", "frto", "new_first", "prr_delivered", "prr_out", "recover", "recover_fs", "repairing_ts", "state",
-        "tlp_end", "tlp_is_retransmission", "undo_length", "undo_una",
+        "tlp_end", "tlp_is_retransmission", "tlp_samples", "undo_length", "undo_una",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -62,6 +62,8 @@ class Recovery:
         #: RFC 8985 §7.1
         self.tlp_end: int | None = None
         self.tlp_is_retransmission = False
+        #: Round-trip samples at the last probe.
+        self.tlp_samples = -1
 
     @property
     def active(self) -> bool:

@@ -15,7 +15,7 @@ class RttEstimator:
     retransmissions, which the next sample takes away.
     """
 
-    __slots__ = ("backoffs", "latest", "max_rto", "min_rto", "min_rtt", "rto", "rttvar", "srtt")
+    __slots__ = ("backoffs", "latest", "max_rto", "min_rto", "min_rtt", "rto", "rttvar", "samples", "srtt")
 
     def __init__(self, initial_rto: float, min_rto: float, max_rto: float) -> None:
         self.srtt: float | None = None
@@ -26,9 +26,11 @@ class RttEstimator:
         self.latest = 0.0
         self.min_rtt = float("inf")
         self.backoffs = 0
+        self.samples = 0
 
     def sample(self, rtt: float) -> None:
         """Take one measurement of a segment that was sent once (Karn: RFC 6298 §3)."""
+        self.samples += 1
         self.latest = rtt
         if rtt < self.min_rtt:
             self.min_rtt = rtt

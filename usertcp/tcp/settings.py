@@ -54,6 +54,8 @@ class Settings:
     tlp: bool = True
     min_pto: float = 0.01
     peer_ack_delay: float = 0.2
+    #: TCP Fast Open (RFC 7413), as client where data is given with OPEN, as server where the listener wants it.
+    fast_open: bool = True
     #: Find out without ICMP what the path takes: small segments where full-sized ones vanish, and probes of
     #: larger ones from there on (RFC 4821).
     mtu_probing: bool = True

@@ -203,7 +203,7 @@ _stays(_E.STATUS, _ALL, "3.10.6", "looking changes nothing")
 _stays(_E.RCV_RST, [_S.CLOSED], "3.10.7.1", "a RST for a connection that does not exist is dropped")
 _stays(_E.RCV_RST, [_S.LISTEN], "3.10.7.2", "a RST cannot answer anything a listener sent: ignored")
 _moves(_E.RCV_RST, _S.SYN_SENT, _S.CLOSED, "3.10.7.3", "the peer refused our SYN: connection refused")
-_moves(_E.RCV_RST, _S.SYN_RECEIVED, _S.CLOSED, "3.10.7.4", "the peer took back its simultaneous SYN: connection refused")
+_moves(_E.RCV_RST, _S.SYN_RECEIVED, _S.CLOSED, "3.10.7.4", "the peer took back its SYN, and here nobody goes back to listening: the connection ends")
 _all_move(
     _E.RCV_RST,
     [_S.ESTABLISHED, _S.FIN_WAIT_1, _S.FIN_WAIT_2, _S.CLOSE_WAIT],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from usertcp.tcp import keepalive, output, path_mtu, recovery, tlp, user_timeout
 from usertcp.tcp.errors import ConnectionTimedOut
-from usertcp.tcp.states import Event
+from usertcp.tcp.states import Event, State
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
@@ -15,13 +15,14 @@ if TYPE_CHECKING:
 
 def run(tcb: Connection, now: float) -> None:
     """Act on each timer that is due."""
-    if tcb.retransmit_due <= now:
-        _retransmission(tcb, now)
-    if tcb.loss_due <= now:
+    # Where both are due, a tail loss probe takes the timeout's place (RFC 8985 §7.2).
+    if tcb.loss_due <= now and tcb.loss_due <= tcb.retransmit_due:
         if tcb.loss_is_reordering:
             recovery.reordering_timeout(tcb, now)
         else:
             tlp.fire(tcb, now)
+    if tcb.retransmit_due <= now:
+        _retransmission(tcb, now)
     if tcb.ack_due <= now:
         tcb.ack_due = inf
         tcb.need_ack()
@@ -76,7 +77,10 @@ def _expired(tcb: Connection, now: float) -> None:
         return
     tcb.step(Event.RETRANSMISSION_TIMEOUT, now)
     if first.syn:
-        tcb.rtx.mark_all_lost()
+        if tcb.state is State.SYN_SENT:
+            tcb.rtx.mark_lost(first)  # data that went with it waits for the answer (RFC 7413 §4.2.2)
+        else:
+            tcb.rtx.mark_all_lost()
     else:
         recovery.on_timeout(tcb, now)
         path_mtu.on_timeout(tcb, now)

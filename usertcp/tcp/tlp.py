@@ -19,6 +19,8 @@ def schedule(tcb: Connection, now: float) -> None:
         return
     if tcb.loss_is_reordering or recovery.active or tcb.rtx.sacked or not tcb.rtx or tcb.probing:
         return
+    if recovery.tlp_samples == tcb.rtt.samples:
+        return  # probes must not keep SRTT from following the path (§7.3, second condition)
     srtt = tcb.rtt.srtt
     pto = 2 * srtt if srtt is not None else 1.0
     if tcb.snd_nxt - tcb.snd_una <= tcb.snd_mss:
@@ -43,6 +45,7 @@ def fire(tcb: Connection, now: float) -> None:
     if recovery.tlp_is_retransmission:
         output.resend(tcb, tcb.rtx.last_segment(tcb.snd_mss), now, "tail loss probe")
     recovery.tlp_end = tcb.snd_nxt
+    recovery.tlp_samples = tcb.rtt.samples
     tcb.retransmit_due = now + tcb.rtt.rto
 
 
