@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 
+import usertcp
 from tests.kernel.clients import (
     PATIENCE,
     States,
@@ -27,7 +28,7 @@ from tests.kernel.clients import (
     url,
 )
 from usertcp import Stack, TcpStream
-from usertcp.tcp.errors import ConnectionReset
+from usertcp.tcp.errors import ConnectionAborted, ConnectionReset
 from usertcp.tcp.states import State
 
 families = pytest.mark.parametrize("family", [4, 6])
@@ -218,6 +219,33 @@ async def test_a_handler_that_leaves_unread_data_resets_but_its_answer_arrives()
         assert await client.receive_some() == b"enough"
         await until(lambda: not stack.host.connections)
         assert not stack.host.time_waits
+
+
+@pytest.mark.parametrize("grace", [0.1, 30])
+async def test_the_stack_ends_what_was_left_open(grace: float) -> None:
+    """A FIN for each connection, a RST for those whose peers do not close within the time of grace."""
+    async with trio.open_nursery() as nursery:
+        async with usertcp.open_stack(grace=grace) as stack:
+            listener = await stack.open_listener(7)
+            clients = [await dial(7) for _ in range(3)]
+            streams = [await listener.accept() for _ in range(2)]
+
+            async def close() -> None:
+                for client in clients[:2]:
+                    assert await client.receive_some() == b""
+                    if grace == 30:
+                        await client.aclose()
+
+            nursery.start_soon(close)
+        # Nobody had accepted this one.
+        with pytest.raises(trio.BrokenResourceError):
+            await clients[2].receive_some()
+    for stream in streams:
+        expected = ConnectionAborted if grace == 0.1 else type(None)
+        assert type(stream.connection.error) is expected
+        assert stream.connection.state in (State.CLOSED, State.TIME_WAIT)
+    for client in clients:
+        await client.aclose()
 
 
 # -- A port where nobody listens ---------------------------------------------------------------------
