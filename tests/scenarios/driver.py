@@ -273,7 +273,7 @@ class Peer:
             options,
         )
         ours, theirs = OURS[self.family], THEIRS[self.family]
-        self._puts_on_wire(tcp.PROTOCOL, tcp.emit(segment, theirs, ours) + data, ecn)
+        self.puts_on_wire(tcp.PROTOCOL, tcp.emit(segment, theirs, ours) + data, ecn)
 
     def _our_numbers(self, block: tuple[int, int]) -> tuple[int, int]:
         return (self.our_isn + block[0]) & MASK, (self.our_isn + block[1]) & MASK
@@ -282,11 +282,11 @@ class Peer:
         """An ICMP message, as from a router on the way."""
         ours, theirs = OURS[self.family], THEIRS[self.family]
         if self.family == 4:
-            self._puts_on_wire(icmp.PROTOCOL_V4, icmp.emit_v4(message))
+            self.puts_on_wire(icmp.PROTOCOL_V4, icmp.emit_v4(message))
         else:
-            self._puts_on_wire(icmp.PROTOCOL_V6, icmp.emit_v6(message, theirs, ours))
+            self.puts_on_wire(icmp.PROTOCOL_V6, icmp.emit_v6(message, theirs, ours))
 
-    def _puts_on_wire(self, protocol: int, payload: bytes, ecn: int = 0) -> None:
+    def puts_on_wire(self, protocol: int, payload: bytes, ecn: int = 0) -> None:
         ours, theirs = OURS[self.family], THEIRS[self.family]
         if self.family == 4:
             header = ipv4.emit(ipv4.Header(theirs, ours, protocol, tos=ecn), len(payload))
