@@ -31,7 +31,7 @@ KERNEL = {4: "192.0.2.1", 6: "fd00:9293::1"}
 #: A TIME-WAIT of one second, to see its end.
 SHORT_MEMORY = HostConfig(settings=Settings(msl=0.5))
 #: Seconds that nothing here takes, however busy the machine is.
-PATIENCE = 30
+PATIENCE = 60
 
 
 @asynccontextmanager
