@@ -249,6 +249,8 @@ class Host:
             ):
                 return
             self.count("no-connection")
+            if self.trace is not None:
+                self.trace((Kind.DROPPED, now, 0, "no-connection", "3.10.7.1", segment.seq, len(segment.payload)))
             self.reset_unknown(src, dst, segment, now)
         elif flags & SYN:
             backlogs.syn_arrives(self, listener, key, src, dst, segment, now, iss_after)

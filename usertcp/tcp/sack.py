@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from usertcp.tcp.receive_buffer import Held
 from usertcp.tcp.retransmission import Delivery
 from usertcp.wire.seq import MASK, unwrap
 from usertcp.wire.tcp import NO_OPTIONS, Options
@@ -59,18 +60,25 @@ def _held_blocks(tcb: Connection) -> list[tuple[int, int]]:
     stale = []
     for seq in tcb.sack_recent:
         held = find(seq)
-        if held is None or (held.seq, held.end) in blocks:
+        block = None if held is None else _block(tcb, held)
+        if block is None or block in blocks:
             stale.append(seq)
         else:
-            blocks.append((held.seq, held.end))
+            blocks.append(block)
     for seq in stale:
         tcb.sack_recent.remove(seq)
     for held in tcb.receive_buffer.held:
         if len(blocks) >= 4:
             break
-        if (held.seq, held.end) not in blocks:
-            blocks.append((held.seq, held.end))
+        block = _block(tcb, held)
+        if block not in blocks:
+            blocks.append(block)
     return blocks
+
+
+def _block(tcb: Connection, held: Held) -> tuple[int, int]:
+    """A FIN that came behind the data is held with it: it has a sequence number like any byte."""
+    return held.seq, held.end + (held.end == tcb.rcv_fin)
 
 
 # -- What we are told --------------------------------------------------------------------------------
