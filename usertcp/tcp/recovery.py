@@ -89,11 +89,13 @@ def on_ack(
     advanced = tcb.snd_una > una_before
     if recovery.undo_una is not None and _mistaken(tcb, segment, delivery, advanced=advanced, dsack=dsack):
         _take_back(tcb, now)
+    ever_lost = tcb.rtx.ever_lost
     if tcb.sack_ok:
         _look_for_losses(tcb, now)
     state = recovery.state
     if state is CaState.RECOVERY:
-        _in_fast_recovery(tcb, delivery, advanced, duplicate, now)
+        more_lost = tcb.rtx.ever_lost > ever_lost
+        _in_fast_recovery(tcb, delivery, advanced, duplicate, now, more_lost=more_lost)
     elif state is CaState.LOSS:
         _after_timeout(tcb, delivery, advanced, duplicate, now)
     elif tcb.sack_ok:
@@ -178,13 +180,15 @@ def _begin_episode(tcb: Connection) -> None:
     recovery.repairing_ts = None
 
 
-def _in_fast_recovery(tcb: Connection, delivery: Delivery, advanced: bool, duplicate: bool, now: float) -> None:
+def _in_fast_recovery(
+    tcb: Connection, delivery: Delivery, advanced: bool, duplicate: bool, now: float, *, more_lost: bool
+) -> None:
     recovery = tcb.recovery
     if advanced and tcb.snd_una >= recovery.recover:
         _leave(tcb, now)
     elif tcb.sack_ok:
         if delivery.length:
-            _reduce_proportionally(tcb, delivery.length, safe=advanced and not tcb.rtx.lost)
+            _reduce_proportionally(tcb, delivery.length, safe=advanced and not more_lost)
     elif advanced:
         # A partial acknowledgment: the next hole is lost too (RFC 6582 §3.2 step 3).  What it covers
         # beyond the segment sent again had left the network before, and was counted by duplicates.
@@ -249,7 +253,8 @@ def on_timeout(tcb: Connection, now: float) -> None:
     ecn.window_reduced(tcb)
     recovery.state = CaState.LOSS
     recovery.recover = tcb.snd_nxt  # RFC 6582 §3.2 step 4
-    recovery.force = recovery.new_first = False
+    recovery.force = True  # the first segment goes out also where later ones, not lost yet, fill cwnd (RFC 6298 §5.4)
+    recovery.new_first = False
     recovery.tlp_end = None
     tlp.cancel(tcb)
     tcb.dup_acks = 0
