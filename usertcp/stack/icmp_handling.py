@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from usertcp.stack import fragmentation
-from usertcp.wire import icmp, tcp, virtio
+from usertcp.wire import icmp, ipv6, tcp, virtio
 from usertcp.wire.malformed import Malformed
 
 if TYPE_CHECKING:
@@ -101,8 +101,16 @@ def protocol_unreachable(host: Host, src: bytes, dst: bytes, packet: memoryview,
     if len(src) == 4:
         message: icmp.Message = icmp.Unreachable(icmp.V4_PROTOCOL, quoted)
     else:
-        message = icmp.ParameterProblem(icmp.V6_UNRECOGNIZED_NEXT_HEADER, 6, quoted)
+        message = icmp.ParameterProblem(icmp.V6_UNRECOGNIZED_NEXT_HEADER, _pointer(packet), quoted)
     _send(host, dst, src, message, now, "unreachables-sent")
+
+
+def _pointer(packet: memoryview) -> int:
+    """Where the number of the upper layer's protocol stands: in the last extension header, if there is one."""
+    header = ipv6.parse(packet)
+    if isinstance(header, Malformed) or not header.extensions:
+        return 6
+    return ipv6.HEADER_LENGTH + sum(2 + len(extension.data) for extension in header.extensions[:-1])
 
 
 def reassembly_timed_out(host: Host, now: float) -> None:

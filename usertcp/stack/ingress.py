@@ -163,6 +163,8 @@ def _transport(
         icmp_handling.port_unreachable(host, src, dst, packet, now)
     else:
         host.count("unknown-protocol")
+        if protocol == ipv6.NO_NEXT_HEADER and len(src) == 16:
+            return  # that is all there is (RFC 8200 §4.7)
         icmp_handling.protocol_unreachable(host, src, dst, packet, now)
 
 
