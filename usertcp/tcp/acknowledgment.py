@@ -52,7 +52,8 @@ def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: floa
     """An acknowledgment of something, or a duplicate one."""
     una, in_flight = tcb.snd_una, tcb.in_flight
     delivery = Delivery()
-    duplicate = dsack = 0
+    duplicate = False
+    dsack: tuple[int, int] | None = None
     if ack > una:
         tcb.rtx.acknowledge(ack, delivery)
         tcb.snd_una = ack
@@ -63,7 +64,7 @@ def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: floa
     blocks = segment.options.sack
     if blocks and tcb.sack_ok:
         dsack = sack.take_blocks(tcb, blocks, ack, una, delivery)
-        if dsack:
+        if dsack is not None:
             tcb.outlet.count("dsacks-received")
             tcb.rack.dsack_seen(tcb.snd_una, tcb.snd_nxt)
     rtt = _take_sample(tcb, segment, delivery, now)
@@ -73,8 +74,8 @@ def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: floa
     if ack > una:
         _restart_timer(tcb, now)
     if tcb.recovery.tlp_end is not None:
-        tlp.on_ack(tcb, ack, now, duplicate=bool(duplicate), dsack=dsack, sacked=bool(blocks))
-    recovery.on_ack(tcb, segment, delivery, una, now, duplicate=bool(duplicate), dsack=dsack)
+        tlp.on_ack(tcb, ack, now, duplicate=duplicate, dsack=dsack is not None, sacked=bool(blocks))
+    recovery.on_ack(tcb, segment, delivery, una, now, duplicate=duplicate, dsack=dsack)
     if delivery.length and (tcb.recovery.state is not CaState.RECOVERY or tcb.congestion.governs_recovery):
         sample = _sample(tcb, delivery, ack - una, in_flight, rtt, now)
         if echo:

@@ -36,7 +36,8 @@ class Recovery:
 
     __slots__ = (
         "force", "frto", "new_first", "prr_delivered", "prr_out", "recover", "recover_fs", "repairing_ts", "state",
-        "tlp_end", "tlp_is_retransmission", "tlp_samples", "undo_length", "undo_una",
+        "tlp_end", "tlp_is_retransmission", "tlp_samples", "undo_from", "undo_length", "undo_to",
+        "undo_una",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -53,6 +54,8 @@ class Recovery:
         self.undo_una: int | None = None
         #: Retransmitted in it, and not yet reported as duplicate.
         self.undo_length = 0
+        #: All of it lies between these.
+        self.undo_from = self.undo_to = 0
         #: Our timestamp at its first retransmission.
         self.repairing_ts: int | None = None
         #: F-RTO watches the first acknowledgments after a timeout (RFC 5682 §3).
@@ -82,7 +85,7 @@ def on_ack(
     now: float,
     *,
     duplicate: bool,
-    dsack: int,
+    dsack: tuple[int, int] | None,
 ) -> None:
     """Find losses, and move between the states."""
     recovery = tcb.recovery
@@ -304,16 +307,23 @@ def note_retransmission(tcb: Connection, seq: int, length: int, ts_val: int | No
     recovery = tcb.recovery
     if recovery.undo_una is None:
         return
-    if not recovery.undo_length and seq == tcb.snd_una:
-        recovery.repairing_ts = ts_val
+    if not recovery.undo_length:
+        if seq == tcb.snd_una:
+            recovery.repairing_ts = ts_val
+        recovery.undo_from, recovery.undo_to = seq, seq + length
     recovery.undo_length += length
+    recovery.undo_from = min(recovery.undo_from, seq)
+    recovery.undo_to = max(recovery.undo_to, seq + length)
 
 
-def _mistaken(tcb: Connection, segment: Segment, delivery: Delivery, *, advanced: bool, dsack: int) -> bool:
+def _mistaken(
+    tcb: Connection, segment: Segment, delivery: Delivery, *, advanced: bool, dsack: tuple[int, int] | None
+) -> bool:
     """Whether it is clear now that nothing was lost."""
     recovery = tcb.recovery
-    if dsack and recovery.undo_length:
-        recovery.undo_length = max(0, recovery.undo_length - dsack)
+    if dsack is not None and recovery.undo_length and recovery.undo_from <= dsack[0] < recovery.undo_to:
+        # (what lies elsewhere was not sent again by us, but repeated by the network: RFC 2883 §5.1)
+        recovery.undo_length = max(0, recovery.undo_length - (dsack[1] - dsack[0]))
         if not recovery.undo_length:
             return True  # every retransmission arrived beside its original
     if not recovery.active:

@@ -86,11 +86,11 @@ def _block(tcb: Connection, held: Held) -> tuple[int, int]:
 
 def take_blocks(
     tcb: Connection, wire_blocks: tuple[tuple[int, int], ...], ack: int, una_before: int, delivery: Delivery
-) -> int:
-    """Mark what the peer holds; returns the length that a DSACK says arrived twice (0: there is none)."""
+) -> tuple[int, int] | None:
+    """Mark what the peer holds; returns what a DSACK says arrived twice (None: there is none)."""
     blocks = [_unwrapped(block, tcb.snd_una) for block in wire_blocks]
-    duplicate = _duplicate_length(tcb, blocks, ack)
-    if duplicate:
+    duplicate = blocks[0] if _is_duplicate(tcb, blocks, ack) else None
+    if duplicate is not None:
         blocks = blocks[1:]
     for left, right in blocks:
         if right <= left or right > tcb.snd_nxt or right <= ack:
@@ -104,12 +104,10 @@ def _unwrapped(block: tuple[int, int], near: int) -> tuple[int, int]:
     return left, unwrap(block[1], left)
 
 
-def _duplicate_length(tcb: Connection, blocks: list[tuple[int, int]], ack: int) -> int:
+def _is_duplicate(tcb: Connection, blocks: list[tuple[int, int]], ack: int) -> bool:
     """RFC 2883 §4: the first block is a duplicate if it lies below the cumulative acknowledgment, or
     inside the second block.  Only what we did send since our SYN can be one."""
     left, right = blocks[0]
     if right <= left or left <= tcb.iss or right > tcb.snd_nxt:
-        return 0
-    if right <= ack or (len(blocks) > 1 and blocks[1][0] <= left and right <= blocks[1][1]):
-        return right - left
-    return 0
+        return False
+    return right <= ack or (len(blocks) > 1 and blocks[1][0] <= left and right <= blocks[1][1])

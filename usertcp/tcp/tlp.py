@@ -49,7 +49,7 @@ def fire(tcb: Connection, now: float) -> None:
     tcb.retransmit_due = now + tcb.rtt.rto
 
 
-def on_ack(tcb: Connection, ack: int, now: float, *, duplicate: bool, dsack: int, sacked: bool) -> None:
+def on_ack(tcb: Connection, ack: int, now: float, *, duplicate: bool, dsack: bool, sacked: bool) -> None:
     """TLP_process_ack (§7.4): the end of a probe, and whether it repaired a loss."""
     recovery = tcb.recovery
     if recovery.tlp_end is None or ack < recovery.tlp_end:
