@@ -31,7 +31,9 @@ def fire(tcb: Connection, now: float) -> None:
     if tcb.rtx or now - last < (settings.keepalive_interval if tcb.keepalive_probes else settings.keepalive_idle):
         # Something was heard, or the retransmission timer watches over what is outstanding (MUST-26).
         tcb.keepalive_probes = 0
-        tcb.keepalive_due = max(last + settings.keepalive_idle, now + settings.keepalive_interval)
+        tcb.keepalive_due = last + settings.keepalive_idle
+        if tcb.rtx:
+            tcb.keepalive_due = max(tcb.keepalive_due, now + settings.keepalive_interval)
         return
     if tcb.keepalive_probes >= settings.keepalive_probes:
         tcb.outlet.count("timed-out")

@@ -27,13 +27,11 @@ def limit(tcb: Connection, *, syn: bool) -> float:
 def take_option(tcb: Connection, options: Options) -> None:
     """USER_TIMEOUT = min(U_LIMIT, max(ADV_UTO, REMOTE_UTO, L_LIMIT)) (RFC 5482 §3.1).
 
-    Only where the application asked for it: what an application set by itself is not changed.
+    Only where the switch is on, and not where the application has set its own (§3: CHANGEABLE).
     """
     remote = options.user_timeout
-    if not remote or not tcb.settings.user_timeout_option:
-        return
-    advertised = tcb.settings.user_timeout or tcb.settings.r2
-    tcb.user_timeout = min(HIGHEST, max(advertised, float(remote), LOWEST))
+    if remote and tcb.settings.user_timeout_option and tcb.user_timeout is None:
+        tcb.user_timeout = min(HIGHEST, max(tcb.settings.r2, float(remote), LOWEST))
 
 
 def offered(tcb: Connection) -> int | None:
