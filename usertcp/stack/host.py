@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import inf
 from struct import Struct
 
 from usertcp.stack import backlog as backlogs
@@ -24,6 +23,7 @@ from usertcp.stack.listener import Listener
 from usertcp.stack.path_mtu import PathMtuCache
 from usertcp.stack.ratelimit import RateLimiter
 from usertcp.stack.reassembly import Reassembler
+from usertcp.stack.time_waits import TimeWaits, acknowledgment
 from usertcp.stack.timer_queue import TimerQueue
 from usertcp.tcp import fast_open, time_wait
 from usertcp.tcp.connection import Connection
@@ -109,9 +109,7 @@ class Host:
             self.count, max_bytes=self.config.reassembly_bytes, max_datagrams=self.config.reassembly_datagrams
         )
         #: What is left of connections that wait out 2 MSL.
-        self.time_waits: dict[bytes, TimeWait] = {}
-        self._time_wait_queue: deque[TimeWait] = deque()
-        #: The TIME-WAIT that gives way to the SYN that is being looked at.
+        self.time_waits = TimeWaits()
         self.out_of_order_bytes = 0
         self.out_of_order_limit = self.config.out_of_order_bytes
         self.orphans = 0
@@ -139,7 +137,7 @@ class Host:
 
     def deadline(self) -> float:
         """When :meth:`run_timers` is needed next (``inf``: never)."""
-        return min(self.timers.deadline(), self._next_time_wait(), self.reassembler.deadline())
+        return min(self.timers.deadline(), self.time_waits.next_end(), self.reassembler.deadline())
 
     def flush(self, now: float) -> None:
         """Let each touched connection put out what it may."""
@@ -418,44 +416,23 @@ class Host:
         del self.connections[connection.key]
         self.orphans -= connection.is_orphan
         self.timers.forget(connection)
-        waiting = TimeWait(connection, connection.last_window)
-        self.time_waits[waiting.key] = waiting
-        self._time_wait_queue.append(waiting)
-
-    def _next_time_wait(self) -> float:
-        """When the next TIME-WAIT ends.  They end in the order in which they began, but for those that a
-        retransmitted FIN began anew: these go to the end of the queue when they come to its head."""
-        queue = self._time_wait_queue
-        while queue and self.time_waits.get(queue[0].key) is not queue[0]:
-            queue.popleft()
-        while len(queue) > 1 and queue[0].due > queue[1].due:
-            queue.append(queue.popleft())
-        return queue[0].due if queue else inf
+        self.time_waits.begin(TimeWait(connection, connection.last_window))
 
     def _end_time_waits(self, now: float) -> None:
         """RFC 9293 §3.10.8."""
-        while self._next_time_wait() <= now:
-            time_wait.leave(self._time_wait_queue.popleft(), Event.TIME_WAIT_TIMEOUT, self, now)
+        for waiting in self.time_waits.overdue(now):
+            time_wait.leave(waiting, Event.TIME_WAIT_TIMEOUT, self, now)
 
     def acknowledge(self, waiting: TimeWait, now: float) -> None:
         """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> for the peer of a TIME-WAIT."""
-        key = waiting.key
-        size = (len(key) - 4) // 2
-        remote, local = key[:size], key[size : 2 * size]
-        remote_port, local_port = _PORTS.unpack_from(key, 2 * size)
-        seq, ack = waiting.snd_nxt & MASK, waiting.rcv_nxt & MASK
         ts_val = None
         if waiting.ts_offset is not None:
             ts_val = (int(now * 1000) + waiting.ts_offset) & MASK
         if self.trace is not None:
-            number, window = waiting.number, waiting.window << waiting.rcv_wscale
-            self.trace(
-                (Kind.SEGMENT_OUT, now, number, seq, ack, ACK, window, 0, ts_val, waiting.ts_recent, NO_OPTIONS, 1)
-            )
-        template = FrameTemplate(local, remote, local_port, remote_port, offload=self.offload)
-        self.outbox.append(
-            template.build(seq, ack, ACK, waiting.window, 0, ts_val, waiting.ts_recent, NO_OPTIONS, b"", 1)
-        )
+            seq, ack, window = waiting.snd_nxt & MASK, waiting.rcv_nxt & MASK, waiting.window << waiting.rcv_wscale
+            stamps = (ts_val, waiting.ts_recent)
+            self.trace((Kind.SEGMENT_OUT, now, waiting.number, seq, ack, ACK, window, 0, *stamps, NO_OPTIONS, 1))
+        self.outbox.append(acknowledgment(waiting, ts_val, offload=self.offload))
 
     def forget(self, waiting: TimeWait) -> None:
         """A TIME-WAIT has ended; the queue may keep its numbers for a while, but not the connection block."""
