@@ -37,8 +37,8 @@ def cancel(tcb: Connection) -> None:
 def fire(tcb: Connection, now: float) -> None:
     """TLP_send_probe (§7.3): new data if there is any, else the last segment again."""
     cancel(tcb)
-    if not tcb.rtx or tcb.recovery.active:
-        return
+    if not tcb.rtx or tcb.recovery.active or tcb.rtx.sacked:
+        return  # what has come since has RACK's timer or the retransmission timer look after it
     recovery = tcb.recovery
     tcb.outlet.count("tail-loss-probes")
     recovery.tlp_is_retransmission = not output.probe_with_new_data(tcb, now)
