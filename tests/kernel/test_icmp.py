@@ -22,7 +22,7 @@ needs_ping = pytest.mark.skipif(shutil.which("ping") is None, reason="ping is no
 
 async def ping(family: int, *arguments: str) -> str:
     """ping's report; it must have had every answer, with the data that it sent."""
-    command = ["ping", f"-{family}", "-n", "-w", str(PATIENCE), *arguments, OURS[family]]
+    command = ["ping", f"-{family}", "-n", "-W", str(PATIENCE), *arguments, OURS[family]]
     done = await trio.run_process(command, capture_stdout=True, check=False)
     report: str = (done.stdout or b"").decode()
     assert done.returncode == 0, report
@@ -87,6 +87,17 @@ async def test_udp_is_refused(family: int, offload: bool, size: int) -> None:
                 await client.recv(1)
         assert stack.stats()["udp-port-closed"] == 1
         assert stack.stats()["unreachables-sent"] == 1
+
+
+async def test_the_very_first_answer_arrives() -> None:
+    """The kernel takes a new IPv6 address into use some time after it was told to, and drops what is for it."""
+    for _ in range(30):
+        async with serving():
+            with trio.socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as client:
+                await client.connect((OURS[6], 53))
+                await client.send(b"")
+                with trio.fail_after(PATIENCE), pytest.raises(ConnectionRefusedError):
+                    await client.recv(1)
 
 
 @pytest.mark.rootless

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import ipaddress
 import shlex
+import time
 from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Interface, IPv6Interface
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -20,8 +21,12 @@ Interface: TypeAlias = IPv4Interface | IPv6Interface
 QUEUE_LENGTH: Final = 10_000
 LOOPBACK: Final = "lo"
 
+#: How long to wait for an address to come into use, in seconds; microseconds are usual.
+_PATIENCE: Final = 1.0
+
 _IFA_F_NODAD: Final = 0x02
 _IFF_UP: Final = 0x1
+_RTN_LOCAL: Final = 2
 # What adding an IPv6 address answers where IPv6 is switched off for the interface, or altogether
 _NO_IPV6: Final = (errno.EACCES, errno.EOPNOTSUPP, errno.EAFNOSUPPORT)
 
@@ -98,6 +103,7 @@ def configure(
         _set_up(link, mtu, queue_length, warnings)
         for address in reachable:
             _check_route(link, address)
+            _wait_until_local(link, address)
     return Configured(reachable, tuple(warnings))
 
 
@@ -187,6 +193,27 @@ def _check_route(link: _Link, address: Interface) -> None:
             f"this host routes {address.ip} by {_name_of(link.netlink, index)}, not by {link.name}: "
             "choose another prefix with --address CIDR"
         )
+
+
+def _wait_until_local(link: _Link, address: Interface) -> None:
+    """Wait for the kernel to know the host's side of ``address`` as its own.
+
+    It takes IPv6 addresses into use in a worker of its own, and drops what we answer to them until then: a
+    SYN,ACK, say, which comes again only after a second.
+    """
+    if address.version == 4:
+        return
+    host_addresses = [each.ip for each in link.addresses() if each.ip in address.network]
+    deadline = time.monotonic() + _PATIENCE
+    while not all(_is_local(link.netlink, each) for each in host_addresses) and time.monotonic() < deadline:
+        time.sleep(0.001)
+
+
+def _is_local(netlink: Any, ip: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    try:
+        return bool(netlink.route("get", dst=str(ip))[0]["type"] == _RTN_LOCAL)
+    except NetlinkError:
+        return False
 
 
 def _address_of(message: Any) -> Interface:
