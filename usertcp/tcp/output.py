@@ -57,20 +57,22 @@ def _resend_lost(tcb: Connection, now: float) -> None:
     Without SACK, fast recovery sends what it marked at once (RFC 6582 §3.2 steps 2 and 3); with SACK,
     PRR has made room for it in cwnd (RFC 9937).
     """
-    burst = _burst(tcb)
+    burst, paced = _burst(tcb), 0
     recovery = tcb.recovery
     while True:
         in_flight = tcb.in_flight
         room = tcb.congestion.cwnd - in_flight
         if room < tcb.snd_mss and in_flight and not recovery.force:
             break
-        paced = _paced(tcb, now)
-        if not paced:
-            break
+        if paced < tcb.snd_mss:
+            paced = _paced(tcb, now)
+            if not paced:
+                break
         record = tcb.rtx.next_lost(min(burst, paced, max(room // tcb.snd_mss, 1) * tcb.snd_mss))
         if record is None:
             break
         recovery.force = False
+        paced -= record.end - record.seq
         resend(tcb, record, now, "fast retransmit" if recovery.state is CaState.RECOVERY else "retransmission timeout")
 
 
@@ -136,7 +138,7 @@ def _send_new(tcb: Connection, now: float) -> None:
     _restart_after_idle(tcb, now)
     if now >= tcb.path.search_at and path_mtu.search(tcb, now):
         return
-    burst = _burst(tcb)
+    burst, paced = _burst(tcb), 0
     tcb.limited = False
     may_end = tcb.close_queued and tcb.state is not State.SYN_RECEIVED  # RFC 9293 §3.10.4
     while tcb.fin_seq is None:
@@ -147,15 +149,17 @@ def _send_new(tcb: Connection, now: float) -> None:
             if may_end and window > 0:
                 send_first(tcb, 0, now, fin=True)
             break
-        paced = _paced(tcb, now)
-        if not paced:
-            break
+        if paced < tcb.snd_mss:
+            paced = _paced(tcb, now)
+            if not paced:
+                break
         length = _sendable(tcb, unsent, min(unsent, window, room, burst, paced))
         if not length:
             tcb.limited = room < min(unsent, window, tcb.snd_mss)
             break
         fin = may_end and length == unsent and window > length
         send_first(tcb, length, now, fin=fin)
+        paced -= length
     _watch_for_stall(tcb, now)
     if tcb.snd_nxt > sent_before:
         tlp.schedule(tcb, now)
