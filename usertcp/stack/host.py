@@ -231,7 +231,7 @@ class Host:
             return
         if self.trace is not None:
             self._trace_time_wait(waiting, segment, now)
-        time_wait.segment_arrives(waiting, segment, self, self.config.settings, now)
+        time_wait.segment_arrives(waiting, segment, self, now)
 
     def _no_connection(
         self, key: bytes, src: bytes, dst: bytes, segment: Segment, now: float, iss_after: int = 0

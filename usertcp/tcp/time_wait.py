@@ -45,8 +45,8 @@ class TimeWait:
     """
 
     __slots__ = (
-        "challenge_after", "connection", "due", "key", "number", "rcv_nxt", "rcv_wscale", "snd_nxt", "snd_wscale",
-        "ts_offset", "ts_recent", "window",
+        "challenge_after", "connection", "due", "key", "number", "rcv_nxt", "rcv_wscale", "settings", "snd_nxt",
+        "snd_wscale", "ts_offset", "ts_recent", "window",
     )  # fmt: skip
 
     def __init__(self, tcb: Connection, window: int) -> None:
@@ -60,6 +60,7 @@ class TimeWait:
         self.ts_offset = tcb.ts_offset if tcb.timestamps else None
         self.ts_recent = tcb.ts_recent
         self.due = tcb.time_wait_due
+        self.settings = tcb.settings
         self.challenge_after = -inf
         self.connection: Connection | None = None if tcb.released else tcb
 
@@ -79,13 +80,13 @@ def gives_way(waiting: TimeWait, syn: Segment, *, timestamps: bool) -> bool:
     return newer < 0x80000000 if newer else later
 
 
-def segment_arrives(waiting: TimeWait, segment: Segment, outlet: Outlet, settings: Settings, now: float) -> None:
+def segment_arrives(waiting: TimeWait, segment: Segment, outlet: Outlet, now: float) -> None:
     """Everything that can still come here is an old duplicate, or the peer's FIN again."""
     seq = unwrap(segment.seq, waiting.rcv_nxt)
     flags = segment.flags
     end = seq + sequence_length(segment)
     if flags & RST:  # Second, check the RST bit
-        if settings.rfc1337:
+        if waiting.settings.rfc1337:
             _drop(waiting, segment, "reset-in-time-wait", outlet, now, "RFC 1337 §3")
         elif seq == waiting.rcv_nxt:
             leave(waiting, Event.RCV_RST, outlet, now)
@@ -98,7 +99,7 @@ def segment_arrives(waiting: TimeWait, segment: Segment, outlet: Outlet, setting
         _drop(waiting, segment, "no-ack", outlet, now)
     elif flags & FIN and end == waiting.rcv_nxt:  # Eighth, check the FIN bit
         _step(waiting, Event.RCV_FIN, outlet, now)
-        waiting.due = now + settings.time_wait
+        waiting.due = now + waiting.settings.time_wait
         outlet.acknowledge(waiting, now)
     elif end > seq:
         _drop(waiting, segment, "old-duplicate", outlet, now)
