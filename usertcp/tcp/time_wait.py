@@ -18,7 +18,6 @@ from usertcp.wire.tcp import ACK, FIN, RST, SYN, Segment
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
-    from usertcp.tcp.settings import Settings
 
 
 class Outlet(Protocol):
