@@ -267,6 +267,23 @@ def test_a_retransmitted_fin_restarts_time_wait() -> None:
     assert us.state is State.CLOSED
 
 
+def test_a_connection_with_an_msl_of_its_own_keeps_it() -> None:
+    """RFC 9293 §3.4.2: 2 MSL of the connection, also when a FIN begins it anew."""
+    us, peer = established()
+    us.tcb.settings = Settings(msl=1)
+    us.closes()
+    peer.receives(FIN | ACK)
+    peer.sends(FIN | ACK, ack=2)
+    peer.receives(ACK)
+    us.waits(1)
+    peer.sends(FIN | ACK, seq=1, ack=2)
+    peer.receives(ACK)
+    us.waits(1.9)
+    assert us.state is State.TIME_WAIT
+    us.waits(0.2)
+    assert us.state is State.CLOSED
+
+
 def test_time_wait_answers_old_data_and_does_not_restart() -> None:
     """RFC 9293 §3.5.2 (3)."""
     us, peer = in_state(State.TIME_WAIT)
