@@ -31,6 +31,9 @@ class State(Enum):
     LAST_ACK = "LAST-ACK"
     TIME_WAIT = "TIME-WAIT"
 
+    # Members are unique, so the identity will do; Enum's own hash is a call of a Python function.
+    __hash__ = object.__hash__
+
     def __str__(self) -> str:
         return self.value
 

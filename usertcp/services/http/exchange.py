@@ -23,7 +23,8 @@ MAX_HEAD: Final = 16 * 1024
 #: How long a client may take to send a head, or the next piece of a body, in seconds.
 PATIENCE: Final = 120.0
 #: Most bytes taken from the stream at once.
-_CHUNK: Final = 256 * 1024
+_CHUNK: Final = 1024 * 1024
+_TOO_SLOW: Final = "the request's body took too long"
 #: Shorter bodies go out together with their head.
 _SMALL: Final = 16 * 1024
 
@@ -101,13 +102,18 @@ class Exchange:
         left = length - len(piece)
         if consume:
             consume(piece)
-        while left:
-            data = b"" if ended else await self._receive(min(left, _CHUNK))
-            if not data:
-                raise RequestError(400, f"the body ended {left} bytes before its Content-Length")
-            left -= len(data)
-            if consume:
-                consume(data)
+        # One scope for all pieces: the next piece may take as long again.
+        with trio.CancelScope() as patience:
+            while left:
+                patience.deadline = trio.current_time() + PATIENCE
+                data = b"" if ended else await self.stream.receive_some(min(left, _CHUNK))
+                if not data:
+                    raise RequestError(400, f"the body ended {left} bytes before its Content-Length")
+                left -= len(data)
+                if consume:
+                    consume(data)
+        if patience.cancelled_caught:
+            raise RequestError(408, _TOO_SLOW)
         return length
 
     async def _read_chunked(self, consume: Consume | None) -> int:
@@ -133,7 +139,7 @@ class Exchange:
     async def _receive(self, max_bytes: int) -> bytes | bytearray:
         with trio.move_on_after(PATIENCE):
             return await self.stream.receive_some(max_bytes)
-        raise RequestError(408, "the request's body took too long")
+        raise RequestError(408, _TOO_SLOW)
 
     # Answering
 
