@@ -21,11 +21,16 @@ from typing import Any
 
 import pytest
 from _pytest.runner import runtestprotocol
+from hypothesis import settings
 
 from usertcp.runtime import namespace
 from usertcp.runtime.errors import SetupError
 from usertcp.runtime.interface import bring_up_loopback
 from usertcp.runtime.tun import Tun
+
+# A property is about what comes out, not about how long a loaded machine takes.
+settings.register_profile("usertcp", deadline=None)
+settings.load_profile("usertcp")
 
 # Seconds; ``@pytest.mark.kernel(timeout=...)`` allows more.
 KERNEL_TEST_TIMEOUT = 120
