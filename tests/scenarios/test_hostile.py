@@ -153,7 +153,7 @@ HOW = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=400, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=250, suppress_health_check=[HealthCheck.too_slow])
 @given(
     state=st.sampled_from(list(State)),
     how=HOW,
