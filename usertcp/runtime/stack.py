@@ -53,10 +53,13 @@ class Stack:
         address: str | None = None,
         backlog: int = DEFAULT_BACKLOG,
         settings: Settings | None = None,
+        fast_open: int = 0,
     ) -> TcpListener:
         """Listen on ``port`` (1..65535) of ``address``, or of all the host's addresses.
 
-        ``backlog`` bounds connections that are half-open or not accepted yet.  Raises
+        ``backlog`` bounds connections that are half-open or not accepted yet.  ``fast_open``: accept up to so
+        many connections whose handshake is not over yet, if their SYN brought data (RFC 7413); only for
+        services that can bear to get the same request twice.  Raises
         :class:`~usertcp.stack.errors.AddressInUse`, :class:`~usertcp.stack.errors.NotOurAddress`,
         ValueError.
         """
@@ -64,12 +67,19 @@ class Stack:
             raise ValueError(f"port {port} is not in 1..65535")
         await trio.lowlevel.checkpoint()
         raw = None if address is None else ip_address(address).packed
-        listener = TcpListener(self.host.listen(port, address=raw, backlog=backlog, settings=settings), self._driver)
+        listener = TcpListener(
+            self.host.listen(port, address=raw, backlog=backlog, settings=settings, fast_open=fast_open), self._driver
+        )
         self._listeners.append(listener)
         return listener
 
-    async def open_stream(self, host: str, port: int, *, settings: Settings | None = None) -> TcpStream:
+    async def open_stream(
+        self, host: str, port: int, *, settings: Settings | None = None, data: bytes = b""
+    ) -> TcpStream:
         """Connect to a numeric address; returns when the handshake is done.
+
+        ``data`` is sent first, and with the SYN where the server is known to take it (RFC 7413); it may then
+        reach the server's application twice.
 
         ``settings`` are this connection's, where they differ from the host's.
 
@@ -81,7 +91,7 @@ class Stack:
         remote = ip_address(host).packed
         await trio.lowlevel.checkpoint()
         now = trio.current_time()
-        stream = TcpStream(self.host.connect(remote, port, now, settings=settings), self._driver)
+        stream = TcpStream(self.host.connect(remote, port, now, settings=settings, data=data), self._driver)
         self._driver.settle(now)
         await stream.wait_established()
         return stream
