@@ -76,8 +76,9 @@ async def test_having_sent_our_fin_we_still_receive(family: int) -> None:
         await until(lambda: states[-1] is State.FIN_WAIT_2)
         await client.send_all(DATA)
         await client.send_eof()
-        await until(lambda: not stack.host.connections)
+        await until(lambda: received)
         assert received == DATA
+        await until(lambda: not stack.host.connections)
     assert states[3:6] == [State.FIN_WAIT_1, State.FIN_WAIT_2, State.TIME_WAIT]
 
 

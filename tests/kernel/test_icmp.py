@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 import shutil
 import socket
 
@@ -20,13 +19,13 @@ SOCKET_FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
 needs_ping = pytest.mark.skipif(shutil.which("ping") is None, reason="ping is not installed")
 
 
-async def ping(family: int, *arguments: str) -> str:
-    """ping's report; it must have had every answer, with the data that it sent."""
-    command = ["ping", f"-{family}", "-n", "-W", str(PATIENCE), *arguments, OURS[family]]
+async def ping(family: int, count: int, *arguments: str) -> str:
+    """ping's report of so many answers, with the data that was sent; it asks again for those that are late."""
+    command = ["ping", f"-{family}", "-n", "-c", str(count), "-w", str(PATIENCE), *arguments, OURS[family]]
     done = await trio.run_process(command, capture_stdout=True, check=False)
     report: str = (done.stdout or b"").decode()
     assert done.returncode == 0, report
-    assert re.search(r"(\d+) packets transmitted, \1 received, 0% packet loss", report), report
+    assert f", {count} received" in report
     assert "wrong data" not in report
     return report
 
@@ -37,8 +36,8 @@ async def ping(family: int, *arguments: str) -> str:
 @offloads
 async def test_ping(family: int, offload: bool) -> None:
     async with serving(offload=offload) as stack:
-        await ping(family, "-c", "3", "-i", "0.002")
-        assert stack.stats()["echo-replies"] == 3
+        await ping(family, 3, "-i", "0.002")
+        assert stack.stats()["echo-replies"] >= 3
 
 
 @needs_ping
@@ -48,18 +47,19 @@ async def test_ping(family: int, offload: bool) -> None:
 async def test_ping_longer_than_the_mtu(family: int, offload: bool, size: int) -> None:
     """Fragments come in, and fragments go out, until the MTU is no limit any more."""
     async with serving(offload=offload) as stack:
-        report = await ping(family, "-c", "3", "-i", "0.002", "-s", str(size))
-        assert f"{size + 8} bytes from " in report
+        report = await ping(family, 3, "-i", "0.01", "-s", str(size))
+        assert report.count(f"{size + 8} bytes from ") == 3
         stats = stack.stats()
-        assert stats["echo-replies"] == 3
-        assert stats["fragments-sent"] == stats["fragments-received"]
-        assert stats["datagrams-reassembled"] == (3 if size + 8 + (20 if family == 4 else 40) > 1500 else 0)
+        assert stats["echo-replies"] >= 3
+        fits = size + 8 + (20 if family == 4 else 40) <= 1500
+        assert stats["datagrams-reassembled"] == (0 if fits else stats["echo-replies"])
+        assert (stats["fragments-sent"] == 0) is fits
 
 
 @needs_ping
 async def test_a_flood_of_pings() -> None:
     async with serving() as stack:
-        await ping(4, "-f", "-c", "500")
+        await ping(4, 500, "-f")
         assert stack.stats()["icmp-held-back"] == 0
 
 
