@@ -18,6 +18,8 @@ KEEPALIVE = replace(PLAIN, keepalive=True, keepalive_idle=60, keepalive_interval
 
 def test_off_unless_asked_for() -> None:
     """MUST-25; MUST-24: an application can turn them on for one connection, and off again."""
+    _us, peer = established(PLAIN)
+    peer.hears_nothing(during=100_000)
     us, peer = established(replace(KEEPALIVE, keepalive=False))
     peer.hears_nothing(during=100_000)
     us.tcb.set_keepalive(True, us.now)

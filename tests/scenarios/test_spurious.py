@@ -94,7 +94,9 @@ def test_without_new_data_there_is_no_telling() -> None:
     us, peer, _before = _delayed(more=0)
     peer.sends(ACK, ack=segment(1)[1])
     peer.receives(ACK, seq=segment(2)[0], length=MSS)
+    peer.sends(ACK, ack=segment(1)[1], blocks=[segment(5)])
     assert us.tcb.status().ca_state == "loss"
+    assert us.counted("recoveries-undone") == 0
 
 
 def test_all_of_it_acknowledged_at_once_by_what_was_sent_again() -> None:
