@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from usertcp.tcp import ecn, opening, output, path_mtu, recovery, sack, tlp
 from usertcp.tcp.congestion.base import AckSample
 from usertcp.tcp.recovery import CaState
-from usertcp.tcp.retransmission import Delivery
+from usertcp.tcp.retransmission import Delivery, Record
 from usertcp.tcp.wakeup import WRITABLE
 from usertcp.wire.seq import MASK
 from usertcp.wire.tcp import ECE, SYN, Segment
@@ -109,10 +109,12 @@ def _restart_timer(tcb: Connection, now: float) -> None:
 def _take_sample(tcb: Connection, segment: Segment, delivery: Delivery, now: float) -> float | None:
     """Feed the estimator: from the records (Karn: RFC 6298 §3), else from the timestamp echo, which no
     retransmission makes ambiguous (RFC 7323 §4.1).  Returns the sample in seconds."""
-    record = delivery.rtt_of
-    if record is not None and (tcb.sack_ok or not delivery.repeated):
+    record, newest = delivery.rtt_of, delivery.newest
+    if record is not None and not (delivery.repeated and delivery.cumulative):
         sample = now - record.sent_at
     elif delivery.cumulative and tcb.timestamps and segment.ts_ecr:
+        if newest is None or (delivery.repeated and _echo_is_older(tcb, segment, newest)):
+            return None  # the echo is an earlier sending's, and the time since then is no round trip
         elapsed = (opening.timestamp(tcb, now) - segment.ts_ecr) & MASK
         if elapsed >= _ABSURD_RTT:
             return None
@@ -133,11 +135,14 @@ def _note_delivery(tcb: Connection, segment: Segment, delivery: Delivery, now: f
     if tcb.app_limited and tcb.delivered > tcb.app_limited:
         tcb.app_limited = 0
     if tcb.sack_ok:
-        echo_older = False
-        if tcb.timestamps and newest.times_sent > 1 and newest.end <= tcb.snd_una:
-            sent = opening.timestamp(tcb, newest.sent_at)
-            echo_older = bool(((segment.ts_ecr or 0) - sent) & 0x80000000)
+        echoed = tcb.timestamps and newest.times_sent > 1 and newest.end <= tcb.snd_una
+        echo_older = echoed and _echo_is_older(tcb, segment, newest)
         tcb.rack.update(delivery, tcb.rtt.min_rtt, now, echo_older=echo_older)
+
+
+def _echo_is_older(tcb: Connection, segment: Segment, record: Record) -> bool:
+    """Whether the timestamp that ``segment`` echoes is from before the last sending of ``record``."""
+    return bool(((segment.ts_ecr or 0) - opening.timestamp(tcb, record.sent_at)) & 0x80000000)
 
 
 def _sample(

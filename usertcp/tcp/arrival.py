@@ -143,6 +143,7 @@ def _established(tcb: Connection, segment: Segment, seq: int, ack: int, now: flo
         tcb.congestion.on_syn_lost()  # RFC 5681 §3.1
         if tcb.rtt.srtt is None:
             tcb.rtt.rto = max(tcb.rtt.rto, 3.0)  # RFC 6298 §5.7
+    tcb.last_sent_at = now
     if tcb.keepalive:
         keepalive.switch(tcb, True, now)
     tcb.outlet.established(tcb, now)
@@ -401,6 +402,8 @@ def _process_text(tcb: Connection, segment: Segment, seq: int, now: float) -> No
         seq = rcv_nxt
         tcb.need_ack()
     if not payload:
+        if segment.flags & FIN and seq > rcv_nxt:
+            output.send_ack(tcb, now)  # out of order like any byte (RFC 5681 §4.2)
         return
     if seq == rcv_nxt:
         _in_order(tcb, segment, payload, now)

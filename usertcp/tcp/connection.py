@@ -134,6 +134,7 @@ class Connection:
         "keepalive",
         "keepalive_due",
         "keepalive_probes",
+        "keepalive_sent_at",
         "key",
         "last_ack_sent",
         "last_arrival",
@@ -375,6 +376,7 @@ class Connection:
         self.keepalive = settings.keepalive
         self.keepalive_due = inf
         self.keepalive_probes = 0
+        self.keepalive_sent_at = -inf
         self.time_wait_due = inf
         self.fin_wait_2_due = inf
 

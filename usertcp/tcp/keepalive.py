@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from usertcp.tcp import output
 from usertcp.tcp.errors import ConnectionTimedOut
-from usertcp.tcp.states import SYNCHRONIZED, Event, State
+from usertcp.tcp.states import SYNCHRONIZED, Event
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
@@ -24,11 +24,12 @@ def switch(tcb: Connection, on: bool, now: float) -> None:
 def fire(tcb: Connection, now: float) -> None:
     """The timer is due.  It is not moved when segments arrive: it looks when the last one did."""
     settings = tcb.settings
-    if tcb.state not in SYNCHRONIZED or tcb.state is State.TIME_WAIT:
+    if tcb.state not in SYNCHRONIZED:
         tcb.keepalive_due = now + settings.keepalive_idle
         return
     last = max(tcb.last_arrival, -inf)
-    if tcb.rtx or now - last < (settings.keepalive_interval if tcb.keepalive_probes else settings.keepalive_idle):
+    heard = last >= tcb.keepalive_sent_at if tcb.keepalive_probes else now - last < settings.keepalive_idle
+    if tcb.rtx or heard:
         # Something was heard, or the retransmission timer watches over what is outstanding (MUST-26).
         tcb.keepalive_probes = 0
         tcb.keepalive_due = last + settings.keepalive_idle
@@ -42,6 +43,7 @@ def fire(tcb: Connection, now: float) -> None:
         tcb.end(now, ConnectionTimedOut(f"the peer was silent for {silent:.0f} s and answered no keep-alive"))
         return
     tcb.keepalive_probes += 1
+    tcb.keepalive_sent_at = now
     tcb.outlet.count("keepalives-sent")
     output.send_keepalive(tcb, now)
     tcb.keepalive_due = now + settings.keepalive_interval

@@ -23,6 +23,10 @@ from usertcp.wire.tcp import ACK, ECE, FIN, NO_OPTIONS, PSH, RST, SYN, Buffer, O
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
 
+_TIMEOUT: Final = "retransmission timeout"
+_REFUSED: Final = "the peer or the path can take it now"
+#: Who decided that something lost is sent again.
+_RULES: Final = {CaState.RECOVERY: "fast retransmit", CaState.LOSS: _TIMEOUT}
 #: What leaves together when pacing, in seconds of its rate.
 _PACING_QUANTUM: Final = 0.001
 #: How late a timer may be without a loss of rate, in seconds: what was missed leaves in a burst.
@@ -73,7 +77,7 @@ def _resend_lost(tcb: Connection, now: float) -> None:
             break
         recovery.force = False
         paced -= record.end - record.seq
-        resend(tcb, record, now, "fast retransmit" if recovery.state is CaState.RECOVERY else "retransmission timeout")
+        resend(tcb, record, now, _RULES.get(recovery.state, _REFUSED) if not record.syn else _TIMEOUT)
 
 
 def resend(tcb: Connection, record: Record, now: float, rule: str) -> None:
@@ -111,6 +115,7 @@ def send_syn(tcb: Connection, now: float, *, again: bool = False) -> None:
 
 def _send_record(tcb: Connection, record: Record, now: float, *, capable: bool = False) -> None:
     """``capable``: new data that routers may mark instead of dropping it (RFC 3168 §6.1.2, §6.1.5)."""
+    tcb.last_sent_at = now
     length = record.end - record.seq - record.fin
     payload = tcb.send_buffer.view(record.seq, length) if length else b""
     flags = ACK
@@ -384,7 +389,6 @@ def transmit(
         flags |= ECE  # RFC 3168 §6.1.3
     ts_ecr = tcb.ts_recent if flags & ACK else 0
     tcb.segments_sent += 1
-    tcb.last_sent_at = now
     tcb.outlet.transmit(tcb, seq & MASK, ack, flags, window, ts_val, ts_ecr, options, payload, now, codepoint)
 
 

@@ -101,13 +101,14 @@ def on_ack(
         _in_fast_recovery(tcb, delivery, advanced, duplicate, now, more_lost=more_lost)
     elif state is CaState.LOSS:
         _after_timeout(tcb, delivery, advanced, duplicate, now)
-    elif tcb.sack_ok:
+    elif not tcb.sack_ok:
+        _count_duplicates(tcb, delivery, una_before, advanced, duplicate, now)
+    if tcb.sack_ok and not recovery.active:
+        # Also where this acknowledgment has just ended a recovery: what was sent in it can be lost too.
         if tcb.rtx.lost:
             _enter(tcb, delivery, una_before, "a segment sent later has arrived: fast retransmit (RACK)", now)
         else:
             recovery.state = CaState.DISORDER if tcb.rtx.sacked else CaState.OPEN
-    else:
-        _count_duplicates(tcb, delivery, una_before, advanced, duplicate, now)
 
 
 def _look_for_losses(tcb: Connection, now: float) -> None:
@@ -164,7 +165,8 @@ def _enter(tcb: Connection, delivery: Delivery, una_before: int, why: str, now: 
     flight = tcb.snd_nxt - una_before
     congestion.on_loss(flight, now)
     ecn.window_reduced(tcb)
-    tlp.cancel(tcb)
+    if not tcb.loss_is_reordering:
+        tlp.cancel(tcb)
     recovery.tlp_end = None
     if tcb.sack_ok:
         recovery.prr_delivered = recovery.prr_out = 0

@@ -38,7 +38,7 @@ def note_duplicate(tcb: Connection, left: int, right: int) -> None:
 
 def options(tcb: Connection) -> Options:
     """The SACK option of an acknowledgment that leaves now; the duplicate is reported once only."""
-    if not tcb.sack_ok or not (tcb.dsack or tcb.receive_buffer.held):
+    if not tcb.sack_ok or not (tcb.dsack or tcb.receive_buffer.held or _lonely_fin(tcb)):
         return NO_OPTIONS
     used = 12 if tcb.timestamps else 0
     room = (_OPTION_SPACE - used - _FIXED) // _BLOCK
@@ -73,7 +73,16 @@ def _held_blocks(tcb: Connection) -> list[tuple[int, int]]:
         block = _block(tcb, held)
         if block not in blocks:
             blocks.append(block)
+    fin = tcb.rcv_fin
+    if fin is not None and _lonely_fin(tcb):
+        blocks.append((fin, fin + 1))
     return blocks
+
+
+def _lonely_fin(tcb: Connection) -> bool:
+    """A FIN has come, but not what stands right before it."""
+    fin, held = tcb.rcv_fin, tcb.receive_buffer.held
+    return fin is not None and tcb.rcv_nxt < fin and not (held and held[-1].end == fin)
 
 
 def _block(tcb: Connection, held: Held) -> tuple[int, int]:
