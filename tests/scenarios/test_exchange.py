@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from usertcp.sim.impairment import Conditions, Impairment
 from usertcp.sim.network import Network
 from usertcp.stack.host import Host, HostConfig
+from usertcp.tcp.congestion import registry
 from usertcp.tcp.connection import Connection
 from usertcp.tcp.settings import Settings
 from usertcp.tcp.states import State
@@ -122,18 +123,25 @@ class Exchange:
 TURNS = 500
 
 
-def _side(length: int, step: int, writes: list[int], reads: list[int]) -> Side:
-    pieces = min(sum(writes) / len(writes), sum(reads) / len(reads))
-    return Side(stream(min(length, int(TURNS * pieces)), step | 1), writes, reads)
+def two_sides(
+    lengths: tuple[int, int], step: int, writes: tuple[list[int], list[int]], reads: tuple[list[int], list[int]]
+) -> tuple[Side, Side]:
+    sides = []
+    for me, other in ((0, 1), (1, 0)):
+        pieces = min(sum(writes[me]) / len(writes[me]), sum(reads[other]) / len(reads[other]))
+        length = min(lengths[me], int(TURNS * pieces))
+        sides.append(Side(stream(length, step + 2 * me | 1), writes[me], reads[me]))
+    return sides[0], sides[1]
 
 
 SIZES = st.lists(st.integers(1, 20_000), min_size=1, max_size=5)
+LENGTHS = st.one_of(st.integers(0, 10), st.integers(0, 40_000))
 SIDES = st.builds(
-    _side,
-    st.one_of(st.integers(0, 10), st.integers(0, 40_000)),
+    two_sides,
+    st.tuples(LENGTHS, LENGTHS),
     st.integers(0x10000001, 0x7FFFFFFF),
-    SIZES,
-    SIZES,
+    st.tuples(SIZES, SIZES),
+    st.tuples(SIZES, SIZES),
 )
 UP_TO_30_PERCENT = st.floats(0, 0.3)
 CONDITIONS = st.builds(
@@ -155,13 +163,13 @@ HOW = st.builds(
     nodelay=st.booleans(),
     receive_buffer=st.sampled_from([1000, 5000, 65535, 4 << 20]),
     send_buffer=st.sampled_from([500, 65535, 4 << 20]),
-    congestion_control=st.sampled_from(["cubic", "reno"]),
+    congestion_control=st.sampled_from(registry.NAMES),
 )
 
 
 @settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(
-    sides=st.tuples(SIDES, SIDES),
+    sides=SIDES,
     conditions=CONDITIONS,
     seed=st.integers(0, 1 << 20),
     family=st.sampled_from([4, 6]),
