@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final, NoReturn
 
 import click
 
 from usertcp import __version__
-from usertcp.cli.ending import FAILURE, INTERRUPTED, USAGE, Failure
+from usertcp.cli.ending import FAILURE, INTERRUPTED, USAGE, Failure, silence_output
 
 #: Each verb's command, as module and name, and what ``--help`` says of it (without loading it).
 _VERBS: Final = {
@@ -76,8 +76,12 @@ class _Cli(click.Group):
         except (KeyboardInterrupt, click.Abort):
             return INTERRUPTED
         except BrokenPipeError:
-            # Whoever read our output has gone; without this Python would complain once more at its exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            silence_output()  # whoever read our output has gone
+            return FAILURE
+        except OSError as error:
+            with suppress(OSError):
+                click.echo(f"usertcp: could not write or read: {error.strerror or error}", err=True)
+            silence_output()
             return FAILURE
         return result if isinstance(result, int) else 0
 

@@ -13,7 +13,7 @@ from usertcp.runtime.device import DeviceGone
 from usertcp.runtime.errors import CommandError, SetupError
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-_EXPECTED: Final = (Failure, SetupError, CommandError, DeviceGone, BrokenPipeError)
+_EXPECTED: Final = (Failure, SetupError, CommandError, DeviceGone, OSError)
 
 
 def run(work: Callable[[], Awaitable[int]]) -> int:
@@ -55,7 +55,7 @@ def _explained(error: Exception) -> Exception:
         return error  # a bug of ours: its traceback is of use
     for leaf in leaves:
         match leaf:
-            case Failure() | BrokenPipeError():
+            case Failure() | OSError():
                 return leaf
             case SetupError() | DeviceGone():
                 return Failure(str(leaf))

@@ -6,13 +6,14 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Final
 
 import click
 import trio
 
 from usertcp.cli.common import StackOptions, open_stack, say, stack_options
-from usertcp.cli.ending import Failure
+from usertcp.cli.ending import Failure, silence_output
 from usertcp.cli.listen import BindingType, check_ports, serve_all
 from usertcp.cli.running import SIGNALS, run
 from usertcp.cli.watching import LadderView, watch
@@ -78,7 +79,7 @@ class _Attempt:
             return run(self._run)
         finally:
             if not self._live:
-                self._show()
+                self._try_to_show()
 
     async def _run(self) -> int:
         view = LadderView(sys.stderr, absolute=self._options.absolute) if self._live else None
@@ -108,6 +109,15 @@ class _Attempt:
         async for number in signals:
             if number == signal.SIGTERM or not _in_foreground():
                 self._network.terminate()
+
+    def _try_to_show(self) -> None:
+        """A report that cannot be written does not change how the command ended."""
+        try:
+            self._show()
+        except (OSError, AttributeError) as error:  # AttributeError: the stream was closed before we began
+            with suppress(OSError, AttributeError):
+                say(f"usertcp: the report could not be written: {getattr(error, 'strerror', None) or error}")
+            silence_output()
 
     def _show(self) -> None:
         if self._options.json:
