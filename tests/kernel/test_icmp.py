@@ -16,6 +16,10 @@ from usertcp import HostConfig
 families = pytest.mark.parametrize("family", [4, 6])
 offloads = pytest.mark.parametrize("offload", [True, False], ids=["offload", "no-offload"])
 SOCKET_FAMILY = {4: socket.AF_INET, 6: socket.AF_INET6}
+#: Seconds between pings.  ping waits for the last answer as long as one interval, or twice the longest round
+#: trip before, and gives it up then: too short an interval is an answer lost on a busy machine.
+INTERVAL = "0.3"
+
 needs_ping = pytest.mark.skipif(shutil.which("ping") is None, reason="ping is not installed")
 
 
@@ -36,7 +40,7 @@ async def ping(family: int, count: int, *arguments: str) -> str:
 @offloads
 async def test_ping(family: int, offload: bool) -> None:
     async with serving(offload=offload) as stack:
-        await ping(family, 3, "-i", "0.002")
+        await ping(family, 3, "-i", INTERVAL)
         assert stack.stats()["echo-replies"] >= 3
 
 
@@ -47,7 +51,7 @@ async def test_ping(family: int, offload: bool) -> None:
 async def test_ping_longer_than_the_mtu(family: int, offload: bool, size: int) -> None:
     """Fragments come in, and fragments go out, until the MTU is no limit any more."""
     async with serving(offload=offload) as stack:
-        report = await ping(family, 3, "-i", "0.01", "-s", str(size))
+        report = await ping(family, 3, "-i", INTERVAL, "-s", str(size))
         assert report.count(f"{size + 8} bytes from ") == 3
         stats = stack.stats()
         assert stats["echo-replies"] >= 3
