@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import inf
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -164,6 +165,13 @@ HOW = st.builds(
     receive_buffer=st.sampled_from([1000, 5000, 65535, 4 << 20]),
     send_buffer=st.sampled_from([500, 65535, 4 << 20]),
     congestion_control=st.sampled_from(registry.NAMES),
+    tlp=st.booleans(),
+    frto=st.booleans(),
+    ecn=st.sampled_from(["off", "passive", "on"]),
+    mtu_probing=st.booleans(),
+    paced=st.booleans(),
+    validate_window=st.booleans(),
+    abe=st.booleans(),
 )
 
 
@@ -222,4 +230,37 @@ def test_a_megabyte_over_a_bad_link(offload: bool) -> None:
     exchange.run(0.02)
     assert bytes(sides[1].received) == data
     assert bytes(sides[0].received) == data[:300_000]
+    _nothing_is_left(exchange)
+
+
+#: One thing at a time that differs from the defaults, everything else on.
+SWITCHED: dict[str, dict[str, Any]] = {
+    "sack": {"sack": False},
+    "timestamps": {"timestamps": False},
+    "window-scaling": {"window_scaling": False},
+    "tlp": {"tlp": False},
+    "frto": {"frto": False},
+    "mtu-probing": {"mtu_probing": False},
+    "ecn-off": {"ecn": "off"},
+    "ecn-on": {"ecn": "on"},
+    "nodelay": {"nodelay": True},
+    "paced": {"paced": True},
+    "validated": {"validate_window": True},
+    "reno": {"congestion_control": "reno"},
+    "bbr": {"congestion_control": "bbr"},
+    "dctcp": {"congestion_control": "dctcp"},
+}
+
+
+@pytest.mark.parametrize("switched", SWITCHED.values(), ids=list(SWITCHED))
+def test_each_feature_switched_in_turn(switched: dict[str, Any]) -> None:
+    """Everything works without any one of its helpers, over the same bad link."""
+    data = stream(200_000, 0x2468ACE1)
+    sides = (Side(data, [65536], [65536]), Side(data[:60_000], [5000], [65536]))
+    how = Settings(**PATIENT, **switched)
+    conditions = Conditions(loss=0.05, corrupt=0.02, duplicate=0.05, reorder=0.1, delay=0.01, jitter=0.005)
+    exchange = Exchange(sides, conditions, seed=11, family=4, offload=(True, False), mtu=1500, hosts=(how, how))
+    exchange.run(0.02)
+    assert bytes(sides[1].received) == data
+    assert bytes(sides[0].received) == data[:60_000]
     _nothing_is_left(exchange)
