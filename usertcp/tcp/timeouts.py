@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from usertcp.tcp import keepalive, output, path_mtu, recovery, tlp, user_timeout
 from usertcp.tcp.errors import ConnectionTimedOut
@@ -11,6 +11,9 @@ from usertcp.tcp.states import Event, State
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
+
+#: Sums of times as floats are not exact: what is due so soon is due.
+_EPSILON: Final = 1e-9
 
 
 def run(tcb: Connection, now: float) -> None:
@@ -70,7 +73,7 @@ def _expired(tcb: Connection, now: float) -> None:
     first = tcb.rtx.first
     limit = user_timeout.limit(tcb, syn=first.syn)
     waited = now - tcb.at_risk_since
-    if waited >= limit:
+    if waited >= limit - _EPSILON:
         what = "our SYN" if first.syn else "our data"
         detail = f" ({tcb.soft_error})" if tcb.soft_error else ""
         _give_up(tcb, now, f"the peer did not acknowledge {what} within {waited:.0f} s{detail}")
@@ -86,6 +89,8 @@ def _expired(tcb: Connection, now: float) -> None:
         path_mtu.on_timeout(tcb, now)
     tcb.rtt.back_off()
     tcb.retransmit_due = now + tcb.rtt.rto
+    if tcb.user_timeout is not None:
+        tcb.retransmit_due = min(tcb.retransmit_due, tcb.at_risk_since + limit)  # it ends then, not an RTO later
     tcb.outlet.count("retransmission-timeouts")
     if first.times_sent == tcb.settings.r1:
         tcb.outlet.count("r1-reached")

@@ -17,11 +17,11 @@ HIGHEST: Final = 24 * 3600.0
 def limit(tcb: Connection, *, syn: bool) -> float:
     """After how many seconds without progress the connection is given up (R2, §3.8.3)."""
     settings = tcb.settings
-    if tcb.user_timeout is not None:
-        return tcb.user_timeout
-    if syn:
-        return settings.r2_syn
-    return min(settings.r2, settings.orphan_timeout) if tcb.released else settings.r2
+    r2 = settings.r2_syn if syn else settings.r2
+    seconds = r2 if tcb.user_timeout is None else tcb.user_timeout
+    if tcb.released and not syn and not tcb.linger:
+        return min(seconds, settings.orphan_timeout)  # whatever the peer's option asked for
+    return seconds
 
 
 def take_option(tcb: Connection, options: Options) -> None:
