@@ -28,7 +28,7 @@ from usertcp.stack.timer_queue import TimerQueue
 from usertcp.tcp import fast_open, time_wait
 from usertcp.tcp.connection import Connection
 from usertcp.tcp.errors import ConnectionTimedOut, HostUnreachable
-from usertcp.tcp.events import Kind, Sink
+from usertcp.tcp.events import Kind, Sink, segment_in
 from usertcp.tcp.reset import reset_for
 from usertcp.tcp.settings import Settings
 from usertcp.tcp.states import Event, State
@@ -230,7 +230,7 @@ class Host:
             self._no_connection(key, src, dst, segment, now, iss_after=waiting.snd_nxt)
             return
         if self.trace is not None:
-            self._trace_time_wait(waiting, segment, now)
+            self.trace(segment_in(waiting.number, segment, waiting.snd_wscale, now))
         time_wait.segment_arrives(waiting, segment, self, now)
 
     def _no_connection(
@@ -444,24 +444,6 @@ class Host:
         waiting = self.time_waits.get(connection.key)
         if waiting is not None and waiting.connection is connection:
             waiting.connection = None
-
-    def _trace_time_wait(self, waiting: TimeWait, segment: Segment, now: float) -> None:
-        assert self.trace is not None
-        self.trace(
-            (
-                Kind.SEGMENT_IN,
-                now,
-                waiting.number,
-                segment.seq,
-                segment.ack,
-                segment.flags,
-                segment.window if segment.flags & SYN else segment.window << waiting.snd_wscale,
-                len(segment.payload),
-                segment.ts_val,
-                segment.ts_ecr,
-                segment.options,
-            )
-        )
 
     # -- Making connections ---------------------------------------------------------------------------
 

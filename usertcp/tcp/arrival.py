@@ -22,7 +22,7 @@ from usertcp.tcp import (
     sack,
 )
 from usertcp.tcp.errors import ConnectionRefused, ConnectionReset, HostUnreachable, TcpError
-from usertcp.tcp.events import Kind
+from usertcp.tcp.events import Kind, segment_in
 from usertcp.tcp.reset import reset_for, sequence_length
 from usertcp.tcp.states import RECEIVE_CLOSED, RECEIVING, SEND_CLOSED, Event, State
 from usertcp.tcp.wakeup import OPENED, READABLE
@@ -41,7 +41,7 @@ def segment_arrives(tcb: Connection, segment: Segment, now: float) -> None:
     tcb.last_arrival = now
     trace = tcb.outlet.trace
     if trace is not None:
-        _trace_arrival(tcb, segment, now)
+        trace(segment_in(tcb.number, segment, tcb.snd_wscale, now))
     state = tcb.state
     if state is State.SYN_SENT:
         _in_syn_sent(tcb, segment, now)
@@ -529,24 +529,3 @@ def drop(tcb: Connection, segment: Segment, reason: str, section: str, now: floa
     trace = tcb.outlet.trace
     if trace is not None:
         trace((Kind.DROPPED, now, tcb.number, reason, section, segment.seq, len(segment.payload)))
-
-
-def _trace_arrival(tcb: Connection, segment: Segment, now: float) -> None:
-    trace = tcb.outlet.trace
-    assert trace is not None
-    window = segment.window if segment.flags & SYN else segment.window << tcb.snd_wscale
-    trace(
-        (
-            Kind.SEGMENT_IN,
-            now,
-            tcb.number,
-            segment.seq,
-            segment.ack,
-            segment.flags,
-            window,
-            len(segment.payload),
-            segment.ts_val,
-            segment.ts_ecr,
-            segment.options,
-        )
-    )

@@ -16,7 +16,7 @@ from enum import IntEnum
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from usertcp.tcp.states import Event, State
-from usertcp.wire.tcp import Options
+from usertcp.wire.tcp import SYN, Options, Segment
 
 #: Takes one flat event.  It is called inside the core: it must be quick, must not raise, and must not
 #: call back into the core.
@@ -212,3 +212,20 @@ def read(flat: tuple[Any, ...]) -> TraceEvent:
     """The typed form of a flat event."""
     event: TraceEvent = TYPES[flat[0]]._make(flat[1:])
     return event
+
+
+def segment_in(conn: int, segment: Segment, window_scale: int, now: float) -> tuple[Any, ...]:
+    """The flat :class:`SegmentIn` of ``segment``; the window of a SYN is never scaled (RFC 7323 §2.2)."""
+    return (
+        Kind.SEGMENT_IN,
+        now,
+        conn,
+        segment.seq,
+        segment.ack,
+        segment.flags,
+        segment.window if segment.flags & SYN else segment.window << window_scale,
+        len(segment.payload),
+        segment.ts_val,
+        segment.ts_ecr,
+        segment.options,
+    )

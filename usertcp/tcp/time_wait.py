@@ -134,13 +134,10 @@ def _challenge(waiting: TimeWait, reason: str, outlet: Outlet, now: float) -> No
         outlet.trace((Kind.CHALLENGE_ACK, now, waiting.number, reason, allowed))
     if allowed:
         outlet.count("challenge-acks")
-        waiting.challenge_after = now + _CHALLENGE_INTERVAL
+        waiting.challenge_after = now + waiting.settings.challenge_interval
         outlet.acknowledge(waiting, now)
     else:
         outlet.count("challenge-acks-held-back")
-
-
-_CHALLENGE_INTERVAL = 0.5
 
 
 def _drop(
