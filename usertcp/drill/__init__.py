@@ -1,0 +1,1 @@
+"""packetdrill scripts against our own stack, in virtual time."""
