@@ -11,7 +11,10 @@ them.  Both targets so understand the same calls.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from usertcp.drill.shell import Action
 
 
 class Sent(NamedTuple):
@@ -103,10 +106,10 @@ class Target(Protocol):
         none.  Connections whose application is gone count too."""
         ...
 
-    def sysctl(self, name: str, value: str) -> None:
-        """Set a system's variable, by the name that the target's system has for it (dots, no ``/proc/sys``).
+    def apply(self, action: Action) -> None:
+        """Change the system as a line of shell would: a variable, the MTU, offload, a route.
 
-        Raises NotPossible where there is no such variable here.
+        Raises NotPossible where that cannot be done here.
         """
         ...
 
