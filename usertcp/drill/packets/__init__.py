@@ -1,0 +1,44 @@
+"""Packets of a script against packets on the wire.
+
+======================================================== ==========================================================
+``Flow(local, remote, local_port, remote_port)``         the numbers of one connection; learns as it is used
+``build(packet, flow) -> bytes``                         the IP packet to inject; raises :class:`Unbuildable`
+``compare(packet, live, flow, ignore) -> differences``   an outbound IP packet against the expectation; never raises
+``describe(live, flow) -> str``                          an outbound packet in the script's words; never raises
+``diff(line, packet, live, flow, differences) -> str``   the text of a failure
+``endpoints(live) -> Endpoints``                         whose an outbound packet is: ask ``flow.sends(endpoints)``
+``IGNORABLE``                                            what ``compare`` can overlook: name -> meaning
+======================================================== ==========================================================
+
+``live`` is a packet from its first IP header on, with whole checksums; a super-segment is one packet.
+"""
+
+from __future__ import annotations
+
+from usertcp.drill.packets.build import build
+from usertcp.drill.packets.compare import compare
+from usertcp.drill.packets.describe import describe
+from usertcp.drill.packets.diff import diff
+from usertcp.drill.packets.errors import Unbuildable
+from usertcp.drill.packets.flow import Flow, TimestampClock
+from usertcp.drill.packets.ignore import IGNORABLE
+from usertcp.drill.packets.live import Difference, Endpoints, read
+
+__all__ = [
+    "IGNORABLE",
+    "Difference",
+    "Endpoints",
+    "Flow",
+    "TimestampClock",
+    "Unbuildable",
+    "build",
+    "compare",
+    "describe",
+    "diff",
+    "endpoints",
+]
+
+
+def endpoints(packet: bytes) -> Endpoints:
+    """Between whom an IP packet goes; for an ICMP error, the packet that it quotes.  Never raises."""
+    return read(packet).ends

@@ -1,0 +1,122 @@
+"""A packet from the wire as a script would say it: with the script's numbers, and with everything said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from usertcp.drill.packets import icmp_words
+from usertcp.drill.packets.build import FLAG_BITS
+from usertcp.drill.packets.flow import Flow
+from usertcp.drill.packets.live import Live, LiveIcmp, LiveTcp, LiveUdp, read
+from usertcp.drill.packets.spell import spell
+from usertcp.drill.script import IcmpPacket, IpInfo, Packet, Sequence, TcpOption, TcpPacket, UdpPacket
+from usertcp.wire import icmp, tcp
+
+_ECN_WORDS = ("noecn", "ect1", "ect0", "ce")
+
+
+def describe(packet: bytes, flow: Flow, like: Packet | None = None) -> str:
+    """One line of packetdrill's language for an outbound packet (IP and up); safe for a terminal.
+
+    Of the IP header only what ``like`` says is said too, and an ECN field that is not 0.
+    """
+    live = read(packet)
+    seen = observed(live, flow)
+    if seen is None:
+        what = "; ".join(fault.actual for fault in live.faults) or f"protocol {live.protocol}"
+        return f"{len(packet)} bytes ({what})"
+    return spell(replace(seen, ip=_asked_for(seen.ip, IpInfo() if like is None else like.ip)))
+
+
+def _asked_for(seen: IpInfo, asked: IpInfo) -> IpInfo:
+    return IpInfo(
+        None if asked.ecn is None and seen.ecn == "noecn" else seen.ecn,
+        None if asked.ttl is None else seen.ttl,
+        None if asked.tos is None else seen.tos,
+        None if asked.flow_label is None else seen.flow_label,
+    )
+
+
+def observed(live: Live, flow: Flow, offset: int | None = None) -> Packet | None:
+    """What was sent, every field said; None if it is not TCP, UDP or ICMP, or could not be read.
+
+    ``offset`` is what outbound sequence numbers are more on the wire than in the script; None: as ``flow`` has it,
+    and a SYN of unknown number is number 0.
+    """
+    info = IpInfo(_ECN_WORDS[live.tos & 3], live.ttl, live.tos, live.flow_label if live.version == 6 else None)
+    match live.body:
+        case LiveTcp() as segment:
+            return _tcp(live, segment, flow, info, offset)
+        case LiveUdp() as datagram:
+            ports = (datagram.source_port, datagram.destination_port)
+            return UdpPacket(len(datagram.payload), info, live.outer, ports)
+        case LiveIcmp() as message:
+            return _icmp(live, message, flow, info)
+    return None
+
+
+def _tcp(live: Live, segment: LiveTcp, flow: Flow, info: IpInfo, offset: int | None) -> TcpPacket:
+    if offset is None:
+        offset = flow.local_offset or 0
+        if segment.flags & tcp.SYN and flow.may_begin:
+            offset = segment.seq
+    seq = relative_seq(segment, offset)
+    ack = flow.outbound_ack(segment.ack) if segment.flags & tcp.ACK else segment.ack or None
+    return TcpPacket(
+        frozenset(letter for letter, bit in FLAG_BITS.items() if segment.flags & bit),
+        Sequence(seq, seq + len(segment.payload), len(segment.payload)),
+        ack,
+        segment.window,
+        segment.urgent or None,
+        tuple(_option(option, flow) for option in segment.options),
+        info,
+        live.outer,
+        (segment.source_port, segment.destination_port),
+    )
+
+
+def relative_seq(segment: LiveTcp, offset: int) -> int:
+    """The sequence number as the script calls it.
+
+    A RST with number 0 is of no connection (RFC 9293 §3.10.7.1), and has no other number.
+    """
+    if segment.flags & tcp.RST and segment.seq == 0:
+        return 0
+    return (segment.seq - offset) & 0xFFFFFFFF
+
+
+def _option(option: TcpOption, flow: Flow) -> TcpOption:
+    if option.kind == "sack":
+        return TcpOption("sack", tuple(map(flow.outbound_ack, option.values)))
+    return option
+
+
+def _icmp(live: Live, message: LiveIcmp, flow: Flow, info: IpInfo) -> IcmpPacket:
+    kind, code, version = message.type, message.code, live.version
+    echoed_tcp = echoed_udp = None
+    if icmp_words.is_error(kind, version):
+        quoted = icmp.quoted(message.body, version)
+        if isinstance(quoted, icmp.Quoted):
+            length = _quoted_length(message.body, version)
+            if quoted.protocol == tcp.PROTOCOL:
+                start = flow.outbound_ack(quoted.seq)
+                payload = max(0, length - tcp.HEADER_LENGTH)
+                echoed_tcp = Sequence(start, start + payload, payload)
+            else:
+                echoed_udp = max(0, length - 8)
+    return IcmpPacket(
+        icmp_words.word_of_type(kind, version),
+        icmp_words.word_of_code(code, kind, version),
+        message.word if icmp_words.takes_mtu(kind, code, version) else None,
+        echoed_tcp,
+        echoed_udp,
+        info,
+        live.outer,
+    )
+
+
+def _quoted_length(quoted: bytes, version: int) -> int:
+    """How long the quoted packet was behind its IP header, as that header says."""
+    if version == 6:
+        return int.from_bytes(quoted[4:6], "big")
+    return int.from_bytes(quoted[2:4], "big") - (quoted[0] & 0xF) * 4
