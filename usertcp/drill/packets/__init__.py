@@ -7,10 +7,9 @@
 ``describe(live, flow) -> str``                          an outbound packet in the script's words; never raises
 ``diff(line, packet, live, flow, differences) -> str``   the text of a failure
 ``endpoints(live) -> Endpoints``                         whose an outbound packet is: ask ``flow.sends(endpoints)``
-``IGNORABLE``                                            what ``compare`` can overlook: name -> meaning
 ======================================================== ==========================================================
 
-``live`` is a packet from its first IP header on, with whole checksums; a super-segment is one packet.
+``ignore`` is a set of :class:`usertcp.drill.ignore.Ignore`.  ``live`` is a packet from its first IP header on, with whole checksums; a super-segment is one packet.
 """
 
 from __future__ import annotations
@@ -21,11 +20,9 @@ from usertcp.drill.packets.describe import describe
 from usertcp.drill.packets.diff import diff
 from usertcp.drill.packets.errors import Unbuildable
 from usertcp.drill.packets.flow import Flow, TimestampClock
-from usertcp.drill.packets.ignore import IGNORABLE
 from usertcp.drill.packets.live import Difference, Endpoints, read
 
 __all__ = [
-    "IGNORABLE",
     "Difference",
     "Endpoints",
     "Flow",

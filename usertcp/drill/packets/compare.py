@@ -11,6 +11,7 @@ from collections.abc import Callable, Set
 from ipaddress import ip_address
 from typing import TypeVar
 
+from usertcp.drill.ignore import Ignore
 from usertcp.drill.packets import encapsulation, icmp_words
 from usertcp.drill.packets.build import ECN_WORDS, flag_bits
 from usertcp.drill.packets.compare_options import compare_options
@@ -20,19 +21,17 @@ from usertcp.drill.packets.flow import Flow
 from usertcp.drill.packets.live import Difference, Live, LiveTcp, LiveUdp, read
 from usertcp.drill.packets.spell import flags_text, outer_text
 from usertcp.drill.script import IcmpPacket, IpInfo, OuterHeader, Packet, Sequence, TcpPacket, UdpPacket
-from usertcp.wire import tcp
-
-_ECN_FLAGS = frozenset("EWA")
+from usertcp.wire import codepoint, tcp
 
 _Value = TypeVar("_Value")
 
 
-def compare(expected: Packet, packet: bytes, flow: Flow, ignore: Set[str] = frozenset()) -> list[Difference]:
+def compare(expected: Packet, packet: bytes, flow: Flow, ignore: Set[Ignore] = frozenset()) -> list[Difference]:
     """What is not as expected in the outbound IP packet ``packet``; empty: all is.
 
-    ``ignore``: names of :data:`~usertcp.drill.packets.ignore.IGNORABLE`.  What no packet may have (a wrong checksum,
-    reserved bits, wrong lengths, options that cannot be read) is a difference whatever is ignored.  Where there is
-    none, ``flow`` learns from the packet: ports, initial sequence number, timestamp.
+    ``ignore`` takes out exactly what each member says.  What no packet may have (a wrong checksum, reserved bits,
+    wrong lengths, options that cannot be read) is a difference whatever is ignored.  Where there is none, ``flow``
+    learns from the packet: ports, initial sequence number, timestamp.
     """
     live = read(packet)
     offset = _offset(expected, live, flow)
@@ -40,7 +39,7 @@ def compare(expected: Packet, packet: bytes, flow: Flow, ignore: Set[str] = froz
     if live.version:
         seen = observed(live, flow, offset)
         if type(seen) is type(expected):
-            differences += _addresses(live, flow, ignore)
+            differences += _addresses(live, flow)
             differences += _ip(expected, live, ignore)
             differences += _body(expected, seen, flow, ignore)
         else:
@@ -78,14 +77,14 @@ def _field(name: str, expected: _Value, actual: _Value, show: Callable[[_Value],
 # -- IP
 
 
-def _addresses(live: Live, flow: Flow, ignore: Set[str]) -> list[Difference]:
+def _addresses(live: Live, flow: Flow) -> list[Difference]:
     found = _field("ip version", 4 if len(flow.local) == 4 else 6, live.version)
     if found:
         return found
     found = _field("source address", flow.local, live.source, _address)
     found += _field("destination address", flow.remote, live.destination, _address)
     body = live.body
-    if isinstance(body, LiveTcp | LiveUdp) and "ports" not in ignore:
+    if isinstance(body, LiveTcp | LiveUdp):
         if flow.local_port is not None:
             found += _field("source port", flow.local_port, body.source_port)
         if flow.remote_port is not None:
@@ -97,24 +96,28 @@ def _address(address: bytes) -> str:
     return str(ip_address(address))
 
 
-def _ip(expected: Packet, live: Live, ignore: Set[str]) -> list[Difference]:
+def _ip(expected: Packet, live: Live, ignore: Set[Ignore]) -> list[Difference]:
     info = expected.ip
     found = _field("outer headers", _canonical(expected.outer), live.outer, lambda outer: outer_text(outer) or "none")
-    if info.ttl is not None and "ttl" not in ignore:
+    if info.ttl is not None and Ignore.TTL not in ignore:
         found += _field("ttl", info.ttl, live.ttl)
-    if info.ecn is not None and "ecn" not in ignore and live.tos & 3 not in ECN_WORDS[info.ecn]:
+    if info.ecn is not None and Ignore.ECN not in ignore and live.tos & 3 not in ECN_WORDS[info.ecn]:
         found.append(Difference("ecn", info.ecn, ("noecn", "ect1", "ect0", "ce")[live.tos & 3]))
-    if info.tos is not None and "tos" not in ignore:
+    if info.tos is not None:
         found += _tos(info, info.tos, live.tos, ignore)
-    if info.flow_label is not None and "flow-label" not in ignore:
+    if info.flow_label is not None:
         actual = live.flow_label if live.version == 6 else None
         found += _field("flow label", info.flow_label, actual, lambda label: "none" if label is None else hex(label))
     return found
 
 
-def _tos(info: IpInfo, expected: int, actual: int, ignore: Set[str]) -> list[Difference]:
+def _tos(info: IpInfo, expected: int, actual: int, ignore: Set[Ignore]) -> list[Difference]:
     """The whole byte, but for an ECN field that is a matter of its own."""
-    mask = 0xFC if info.ecn is not None or "ecn" in ignore else 0xFF
+    mask = 0xFF
+    if Ignore.TOS in ignore:
+        mask &= codepoint.FIELD
+    if Ignore.ECN in ignore or info.ecn is not None:
+        mask &= ~codepoint.FIELD
     return _field("tos", expected & mask, actual & mask, hex)
 
 
@@ -129,45 +132,42 @@ def _canonical(outer: tuple[OuterHeader, ...]) -> tuple[OuterHeader, ...]:
 # -- What is in it
 
 
-def _body(expected: Packet, seen: Packet, flow: Flow, ignore: Set[str]) -> list[Difference]:
+def _body(expected: Packet, seen: Packet, flow: Flow, ignore: Set[Ignore]) -> list[Difference]:
     match expected, seen:
         case TcpPacket(), TcpPacket():
-            return _named_ports(expected, flow, ignore) + _tcp(expected, seen, flow, ignore)
+            return _named_ports(expected, flow) + _tcp(expected, seen, flow, ignore)
         case UdpPacket(), UdpPacket():
-            return _named_ports(expected, flow, ignore) + _field("length", expected.length, seen.length)
+            return _named_ports(expected, flow) + _field("length", expected.length, seen.length)
         case IcmpPacket(), IcmpPacket():
             return _icmp(expected, seen, 4 if len(flow.local) == 4 else 6)
     return []
 
 
-def _named_ports(expected: TcpPacket | UdpPacket, flow: Flow, ignore: Set[str]) -> list[Difference]:
-    if expected.ports is None or flow.named_ports is None or "ports" in ignore:
+def _named_ports(expected: TcpPacket | UdpPacket, flow: Flow) -> list[Difference]:
+    if expected.ports is None or flow.named_ports is None:
         return []
     return _field("ports", expected.ports, flow.named_ports, lambda ports: f"{ports[0]} > {ports[1]}")
 
 
-def _tcp(expected: TcpPacket, seen: TcpPacket, flow: Flow, ignore: Set[str]) -> list[Difference]:
+def _tcp(expected: TcpPacket, seen: TcpPacket, flow: Flow, ignore: Set[Ignore]) -> list[Difference]:
     found = _flags(expected, seen, ignore)
     found += _seq(expected.sequence, seen.sequence, flow)
     found += _field("length", expected.sequence.length, seen.sequence.length)
     if ("." in expected.flags) == ("." in seen.flags):
         found += _ack(expected, seen, flow)
-    if expected.window is not None and "window" not in ignore:
+    if expected.window is not None and Ignore.WINDOW not in ignore:
         found += _field("window", expected.window, seen.window)
-    if "urgent" not in ignore:
-        found += _field("urgent pointer", expected.urgent or 0, seen.urgent or 0)
-    if expected.options is not None and "options" not in ignore:
+    found += _field("urgent pointer", expected.urgent or 0, seen.urgent or 0)
+    if expected.options is not None and Ignore.OPTIONS not in ignore:
         found += compare_options(expected.options, seen.options or (), flow, ignore)
     return found
 
 
-def _flags(expected: TcpPacket, seen: TcpPacket, ignore: Set[str]) -> list[Difference]:
-    overlooked: Set[str] = frozenset()
-    overlooked |= _ECN_FLAGS if "ecn" in ignore else frozenset()
-    overlooked |= {"P"} if "psh" in ignore else frozenset()
-    overlooked |= {"U"} if "urgent" in ignore else frozenset()
+def _flags(expected: TcpPacket, seen: TcpPacket, ignore: Set[Ignore]) -> list[Difference]:
     differing = flag_bits(expected) ^ flag_bits(seen)
-    if not differing & ~flag_bits(TcpPacket(frozenset(overlooked), Sequence(0, 0, 0))):
+    if Ignore.PUSH in ignore:
+        differing &= ~tcp.PSH
+    if not differing:
         return []
     return [Difference("flags", flags_text(expected), flags_text(seen))]
 

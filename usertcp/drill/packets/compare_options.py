@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Set
 
+from usertcp.drill.ignore import Ignore
 from usertcp.drill.packets.flow import Flow
 from usertcp.drill.packets.live import Difference
 from usertcp.drill.packets.options import canonical
@@ -11,18 +12,18 @@ from usertcp.drill.packets.spell import option_text, options_text
 from usertcp.drill.script import TcpOption
 
 _PADDING = frozenset(("nop", "eol"))
-#: Option -> the name that has its value overlooked.
-_IGNORED_VALUES = {"mss": "mss", "wscale": "wscale", "TS": "timestamps", "sack": "sack"}
+#: Options that a script may name without a value, which then may be any.
+_VALUED = frozenset(("mss", "wscale", "TS", "sack"))
 
 _Options = tuple[TcpOption, ...]
 
 
-def compare_options(expected: _Options, actual: _Options, flow: Flow, ignore: Set[str]) -> list[Difference]:
+def compare_options(expected: _Options, actual: _Options, flow: Flow, ignore: Set[Ignore]) -> list[Difference]:
     """One difference, "options", if there are others or in another order; else one for each that differs."""
     expected = canonical(expected)
-    if "ecn" in ignore and any(option.kind == "AccECN" for option in expected + actual):
-        expected, actual = _without_ecn(expected), _without_ecn(actual)
-    if "option-order" in ignore:
+    if Ignore.OPTION_PADDING in ignore or Ignore.OPTION_ORDER in ignore:
+        expected, actual = _unpadded(expected), _unpadded(actual)
+    if Ignore.OPTION_ORDER in ignore:
         expected, actual = _in_order(expected), _in_order(actual)
     if [(option.kind, option.kind_number) for option in expected] != [
         (option.kind, option.kind_number) for option in actual
@@ -30,19 +31,19 @@ def compare_options(expected: _Options, actual: _Options, flow: Flow, ignore: Se
         return [Difference("options", options_text(expected), options_text(actual))]
     found: list[Difference] = []
     for want, have in zip(expected, actual, strict=True):
-        if _IGNORED_VALUES.get(want.kind) not in ignore:
-            found += _compare_timestamps(want, have, flow) if want.kind == "TS" else _compare_values(want, have)
+        if want.kind != "TS":
+            found += _compare_values(want, have)
+        elif Ignore.TIMESTAMPS not in ignore:
+            found += _compare_timestamps(want, have, flow)
     return found
 
 
-def _without_ecn(options: _Options) -> _Options:
-    """Padding that such an option needs goes with it, so none of it counts."""
-    return tuple(option for option in options if option.kind != "AccECN" and option.kind not in _PADDING)
+def _unpadded(options: _Options) -> _Options:
+    return tuple(option for option in options if option.kind not in _PADDING)
 
 
 def _in_order(options: _Options) -> _Options:
-    real = (option for option in options if option.kind not in _PADDING)
-    return tuple(sorted(real, key=lambda option: (option.kind, option.kind_number)))
+    return tuple(sorted(options, key=lambda option: (option.kind, option.kind_number)))
 
 
 def _compare_values(want: TcpOption, have: TcpOption) -> list[Difference]:
@@ -55,7 +56,7 @@ def _says_nothing(option: TcpOption) -> bool:
     """Whether the script names the option without the value that it must have."""
     if option.kind == "md5":
         return not option.data
-    return option.kind in _IGNORED_VALUES and not option.values
+    return option.kind in _VALUED and not option.values
 
 
 def _compare_timestamps(want: TcpOption, have: TcpOption, flow: Flow) -> list[Difference]:
