@@ -27,6 +27,17 @@ def from_offload(packet: bytes) -> list[bytes]:
     return [_completed(packet[virtio.LENGTH :], header.csum_start, header.csum_offset)]
 
 
+def whole(packet: bytes) -> bytes:
+    """The IP packet of one of ours with its virtio_net_hdr: a super-segment is left as it is, with the checksum
+    that it has as one packet.  Raises ValueError where there is no virtio_net_hdr."""
+    header = virtio.parse(packet)
+    if isinstance(header, Malformed):
+        raise ValueError(header.meaning)
+    if not header.flags & virtio.NEEDS_CSUM:
+        return packet[virtio.LENGTH :]
+    return _completed(packet[virtio.LENGTH :], header.csum_start, header.csum_offset)
+
+
 def to_offload(packet: bytes) -> bytes:
     """``packet`` behind a virtio_net_hdr that promises nothing: the receiver verifies the checksum."""
     return _PLAIN + packet

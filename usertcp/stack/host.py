@@ -17,7 +17,7 @@ from struct import Struct
 from usertcp.stack import backlog as backlogs
 from usertcp.stack import icmp_handling, ingress, numbers
 from usertcp.stack.counters import Counters
-from usertcp.stack.errors import AddressInUse, NotOurAddress
+from usertcp.stack.errors import AddressInUse, InvalidRemoteAddress, NotOurAddress
 from usertcp.stack.fast_open import CookieCache, Server
 from usertcp.stack.listener import Listener
 from usertcp.stack.path_mtu import PathMtuCache
@@ -116,6 +116,8 @@ class Host:
         self._touched: list[Connection] = []
         #: What is known of servers that may take data with a SYN.
         self.fast_open_servers = CookieCache(self.config.fast_open_servers)
+        #: The initial sequence number of the next connection, for programs that want to know it; None: see new_iss.
+        self.next_isn: int | None = None
         self._last_number = 0
         self._connects = 0
         self._fragmented = 0
@@ -193,9 +195,12 @@ class Host:
         ``data`` is sent first, and with the SYN where the server allows it (RFC 7413); it may then reach the
         server's application twice (§6.1).
 
-        Raises NotOurAddress where the host has no address of that family, AddressInUse where no local
-        port is free, ValueError where ``data`` is longer than the send buffer.
+        Raises InvalidRemoteAddress where no host can be at ``remote_address``, NotOurAddress where the host has
+        no address of that family, AddressInUse where no local port is free, ValueError where ``data`` is
+        longer than the send buffer.
         """
+        if not ingress.is_host_address(remote_address):  # RFC 9293 §3.9.1.1 (MUST-46)
+            raise InvalidRemoteAddress("no connection leads to a broadcast, multicast, loopback or unspecified address")
         if len(data) > (settings or self.config.settings).send_buffer:
             raise ValueError("data is longer than the send buffer")
         local_address = self._source_for(remote_address) if local_address is None else local_address
@@ -338,6 +343,9 @@ class Host:
 
     def new_iss(self, connection: Connection, now: float) -> int:
         """RFC 9293 §3.4.1; beyond ``connection.iss`` where an earlier connection left that (§3.6.1, MAY-2)."""
+        if self.next_isn is not None:
+            chosen, self.next_isn = self.next_isn & MASK, None
+            return chosen
         iss, after = numbers.initial_sequence_number(self.secret, connection.key, now), connection.iss
         if not after or 0 < (iss - after) & MASK < 0x80000000:
             return iss
