@@ -9,7 +9,8 @@
 ``endpoints(live) -> Endpoints``                         whose an outbound packet is: ask ``flow.sends(endpoints)``
 ======================================================== ==========================================================
 
-``ignore`` is a set of :class:`usertcp.drill.ignore.Ignore`.  ``live`` is a packet from its first IP header on, with whole checksums; a super-segment is one packet.
+``ignore`` is a set of :class:`usertcp.drill.ignore.Ignore`.  ``live`` is a packet from its first IP header on, with
+whole checksums; a super-segment is one packet.
 """
 
 from __future__ import annotations
