@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.scenarios.driver import OUR_PORT, PLAIN, Peer, Us, in_state, meet
+from tests.scenarios.driver import OUR_PORT, PLAIN, THEIRS, Peer, Us, in_state, meet
 from usertcp.stack.errors import AddressInUse, NotOurAddress
 from usertcp.stack.host import HostConfig
 from usertcp.tcp.states import Event, State
@@ -120,7 +120,7 @@ def test_one_listener_a_port_and_address() -> None:
 
 
 def test_the_more_specific_listener_wins() -> None:
-    """RFC 9293 §3.9.1.1: a local address may be given or left open (MUST-42)."""
+    """RFC 9293 §3.9.1.1: a local address may be given or left open (MUST-43)."""
     us, peer = meet()
     anywhere = us.listens()
     here = us.host.listen(OUR_PORT, address=us.host.addresses[0])
@@ -154,6 +154,6 @@ def test_a_port_in_time_wait_is_not_taken() -> None:
 def test_without_an_address_of_that_family() -> None:
     us, _ = meet()
     with pytest.raises(NotOurAddress, match="IPv6"):
-        us.host.connect(bytes(15) + b"\1", 80, us.now)
+        us.host.connect(THEIRS[6], 80, us.now)
     with pytest.raises(NotOurAddress):
         us.host.connect(bytes([192, 0, 2, 1]), 80, us.now, local_address=bytes([192, 0, 2, 99]))

@@ -16,7 +16,7 @@ from usertcp.cli.ending import Failure
 from usertcp.cli.running import run
 from usertcp.cli.watching import live_view, watch
 from usertcp.services.registry import BindingError, parse_port
-from usertcp.stack.errors import NotOurAddress
+from usertcp.stack.errors import InvalidRemoteAddress, NotOurAddress
 from usertcp.tcp.errors import TcpError
 
 _STDIN: Final = 0
@@ -56,7 +56,7 @@ async def _connect(host: str, port: int, options: StackOptions) -> int:
     ):
         try:
             stream = await stack.open_stream(address, port)
-        except (TcpError, NotOurAddress) as error:
+        except (TcpError, InvalidRemoteAddress, NotOurAddress) as error:
             raise Failure(f"cannot connect to {host} port {port}: {_reason(error)}") from error
         async with stream:
             try:

@@ -83,8 +83,9 @@ class Stack:
 
         ``settings`` are this connection's, where they differ from the host's.
 
-        Raises :class:`~usertcp.tcp.errors.ConnectionRefused` and the like, and
-        :class:`~usertcp.stack.errors.NotOurAddress` where this host has no address of that family.
+        Raises :class:`~usertcp.tcp.errors.ConnectionRefused` and the like,
+        :class:`~usertcp.stack.errors.NotOurAddress` where this host has no address of that family, and
+        :class:`~usertcp.stack.errors.InvalidRemoteAddress` where no host can be at that one.
         """
         if not 1 <= port <= 65535:
             raise ValueError(f"port {port} is not in 1..65535")

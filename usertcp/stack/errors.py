@@ -9,3 +9,7 @@ class AddressInUse(Exception):
 
 class NotOurAddress(Exception):
     """The local address is not one of the host's, or the host has none of that family."""
+
+
+class InvalidRemoteAddress(Exception):
+    """No host can be there: a broadcast, multicast, loopback or unspecified address."""
