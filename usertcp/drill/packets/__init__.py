@@ -6,6 +6,7 @@
 ``compare(packet, live, flow, ignore) -> differences``   an outbound IP packet against the expectation; never raises
 ``describe(live, flow) -> str``                          an outbound packet in the script's words; never raises
 ``diff(line, packet, live, flow, differences) -> str``   the text of a failure
+``split(live, length) -> two packets, or None``          a super-segment whose segments the script expects one by one
 ``endpoints(live) -> Endpoints``                         whose an outbound packet is: ask ``flow.sends(endpoints)``
 ======================================================== ==========================================================
 
@@ -22,6 +23,7 @@ from usertcp.drill.packets.diff import diff
 from usertcp.drill.packets.errors import Unbuildable
 from usertcp.drill.packets.flow import Flow, TimestampClock
 from usertcp.drill.packets.live import Difference, Endpoints, read
+from usertcp.drill.packets.split import split
 
 __all__ = [
     "Difference",
@@ -34,6 +36,7 @@ __all__ = [
     "describe",
     "diff",
     "endpoints",
+    "split",
 ]
 
 

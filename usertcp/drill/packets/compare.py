@@ -15,7 +15,7 @@ from usertcp.drill.ignore import Ignore
 from usertcp.drill.packets import encapsulation, icmp_words
 from usertcp.drill.packets.build import ECN_WORDS, flag_bits
 from usertcp.drill.packets.compare_options import compare_options
-from usertcp.drill.packets.describe import observed
+from usertcp.drill.packets.describe import is_of_no_connection, observed
 from usertcp.drill.packets.errors import Unbuildable
 from usertcp.drill.packets.flow import Flow
 from usertcp.drill.packets.live import Difference, Live, LiveTcp, LiveUdp, read
@@ -56,17 +56,14 @@ def _protocol(packet: Packet | None) -> str:
 
 
 def _offset(expected: Packet, live: Live, flow: Flow) -> int:
-    """What outbound sequence numbers are more on the wire than in the script."""
+    """What the packet's sequence number is more on the wire than in the script."""
     segment = live.body
-    if (
-        isinstance(segment, LiveTcp)
-        and isinstance(expected, TcpPacket)
-        and not expected.sequence.absolute
-        and segment.flags & tcp.SYN
-        and "S" in expected.flags
-        and flow.may_begin
-    ):
-        return segment.seq - expected.sequence.start
+    if isinstance(segment, LiveTcp) and isinstance(expected, TcpPacket):
+        start = expected.sequence.start
+        if expected.sequence.absolute or (start == 0 and is_of_no_connection(segment)):
+            return 0
+        if segment.flags & tcp.SYN and "S" in expected.flags and flow.may_begin:
+            return segment.seq - start
     return flow.local_offset or 0
 
 
@@ -151,7 +148,7 @@ def _named_ports(expected: TcpPacket | UdpPacket, flow: Flow) -> list[Difference
 
 def _tcp(expected: TcpPacket, seen: TcpPacket, flow: Flow, ignore: Set[Ignore]) -> list[Difference]:
     found = _flags(expected, seen, ignore)
-    found += _seq(expected.sequence, seen.sequence, flow)
+    found += _field("seq", expected.sequence.start & 0xFFFFFFFF, seen.sequence.start)
     found += _field("length", expected.sequence.length, seen.sequence.length)
     if ("." in expected.flags) == ("." in seen.flags):
         found += _ack(expected, seen, flow)
@@ -170,13 +167,6 @@ def _flags(expected: TcpPacket, seen: TcpPacket, ignore: Set[Ignore]) -> list[Di
     if not differing:
         return []
     return [Difference("flags", flags_text(expected), flags_text(seen))]
-
-
-def _seq(expected: Sequence, seen: Sequence, flow: Flow) -> list[Difference]:
-    actual = seen.start
-    if expected.absolute and actual:
-        actual += flow.local_offset or 0
-    return _field("seq", expected.start & 0xFFFFFFFF, actual & 0xFFFFFFFF)
 
 
 def _ack(expected: TcpPacket, seen: TcpPacket, flow: Flow) -> list[Difference]:
@@ -200,10 +190,14 @@ def _icmp(expected: IcmpPacket, seen: IcmpPacket, version: int) -> list[Differen
     if expected.mtu is not None:
         found += _field("mtu", expected.mtu, seen.mtu or 0)
     if expected.echoed_tcp is not None:
-        found += _field("quoted segment", expected.echoed_tcp, seen.echoed_tcp, str)
+        found += _field("quoted segment", _start_and_length(expected.echoed_tcp), _start_and_length(seen.echoed_tcp))
     if expected.echoed_udp is not None:
-        found += _field("quoted datagram", expected.echoed_udp, seen.echoed_udp, str)
+        found += _field("quoted datagram", str(expected.echoed_udp), str(seen.echoed_udp))
     return found
+
+
+def _start_and_length(sequence: Sequence | None) -> str:
+    return "none" if sequence is None else f"{sequence.start & 0xFFFFFFFF}({sequence.length})"
 
 
 # -- Learning

@@ -40,8 +40,8 @@ def _asked_for(seen: IpInfo, asked: IpInfo) -> IpInfo:
 def observed(live: Live, flow: Flow, offset: int | None = None) -> Packet | None:
     """What was sent, every field said; None if it is not TCP, UDP or ICMP, or could not be read.
 
-    ``offset`` is what outbound sequence numbers are more on the wire than in the script; None: as ``flow`` has it,
-    and a SYN of unknown number is number 0.
+    ``offset`` is what its sequence number is more on the wire than in the script; None: as ``flow`` has it, and 0 is
+    the number of a SYN that begins a connection.
     """
     info = IpInfo(_ECN_WORDS[live.tos & 3], live.ttl, live.tos, live.flow_label if live.version == 6 else None)
     match live.body:
@@ -56,11 +56,7 @@ def observed(live: Live, flow: Flow, offset: int | None = None) -> Packet | None
 
 
 def _tcp(live: Live, segment: LiveTcp, flow: Flow, info: IpInfo, offset: int | None) -> TcpPacket:
-    if offset is None:
-        offset = flow.local_offset or 0
-        if segment.flags & tcp.SYN and flow.may_begin:
-            offset = segment.seq
-    seq = relative_seq(segment, offset)
+    seq = segment.seq - (_likely_offset(segment, flow) if offset is None else offset) & 0xFFFFFFFF
     ack = flow.outbound_ack(segment.ack) if segment.flags & tcp.ACK else segment.ack or None
     return TcpPacket(
         frozenset(letter for letter, bit in FLAG_BITS.items() if segment.flags & bit),
@@ -75,14 +71,20 @@ def _tcp(live: Live, segment: LiveTcp, flow: Flow, info: IpInfo, offset: int | N
     )
 
 
-def relative_seq(segment: LiveTcp, offset: int) -> int:
-    """The sequence number as the script calls it.
-
-    A RST with number 0 is of no connection (RFC 9293 §3.10.7.1), and has no other number.
-    """
-    if segment.flags & tcp.RST and segment.seq == 0:
+def _likely_offset(segment: LiveTcp, flow: Flow) -> int:
+    if segment.flags & tcp.SYN and flow.may_begin:
+        return segment.seq
+    if is_of_no_connection(segment):
         return 0
-    return (segment.seq - offset) & 0xFFFFFFFF
+    return flow.local_offset or 0
+
+
+def is_of_no_connection(segment: LiveTcp) -> bool:
+    """Whether this looks like the RST that answers a segment without an acknowledgment (RFC 9293 §3.10.7.1).
+
+    Its number is 0, whatever the initial sequence numbers are.
+    """
+    return segment.seq == 0 and segment.flags & (tcp.RST | tcp.ACK) == tcp.RST | tcp.ACK
 
 
 def _option(option: TcpOption, flow: Flow) -> TcpOption:

@@ -56,11 +56,10 @@ class Flow:
     last_timestamp: tuple[int, int] | None = None
     #: (local, remote) as the script calls them, where it does.
     named_ports: tuple[int, int] | None = None
-    #: The sequence number on the wire of the last SYN that was injected, and of the last one that was answered.
-    _injected_syn: int | None = None
-    _answered_syn: int | None = None
-    #: A RST has passed since our numbers were learned.
-    _was_reset: bool = False
+    #: The sequence number on the wire of the remote SYN that the present connection has, or that would begin another.
+    _remote_syn: int | None = None
+    #: The connection that was here may be gone: a RST has passed, or a SYN came in as one that ends TIME-WAIT does.
+    _may_be_gone: bool = False
 
     # -- Script to wire
 
@@ -94,30 +93,31 @@ class Flow:
 
     # -- Learning
 
-    def injected(self, flags: int, seq: int) -> None:
-        """A segment with these flags and this sequence number (both as on the wire) goes in."""
-        if flags & tcp.RST:
-            self._was_reset = True
-        elif flags & tcp.SYN:
-            self._injected_syn = seq
-
-    def left(self, flags: int, seq: int, script_seq: int | None) -> None:
-        """A segment went out; ``script_seq`` is what the script calls its sequence number if it is a SYN."""
-        if flags & tcp.RST:
-            self._was_reset = True
-        elif flags & tcp.SYN and script_seq is not None:
-            self.local_offset = (seq - script_seq) & _MASK
-            self._answered_syn = self._injected_syn
-            self._was_reset = False
-
     @property
     def may_begin(self) -> bool:
         """Whether a SYN that goes out now may bring an initial sequence number that is not known yet.
 
-        The first one may, and later ones if the connection that was there may be gone: a RST has passed, or another
-        SYN came in, as one does that ends TIME-WAIT.  A SYN that is only sent again keeps its number.
+        The first one may, and later ones if the connection that was here may be gone.  A SYN that is only sent again
+        keeps its number.
         """
-        return self.local_offset is None or self._was_reset or self._injected_syn != self._answered_syn
+        return self.local_offset is None or self._may_be_gone
+
+    def injected(self, flags: int, seq: int) -> None:
+        """A segment with these flags and this sequence number (both as on the wire) goes in."""
+        if flags & tcp.RST:
+            self._may_be_gone = True
+        elif flags & tcp.SYN and seq != self._remote_syn:
+            # The first one belongs to a connection that we may have begun ourselves.
+            self._may_be_gone |= self._remote_syn is not None and not flags & tcp.ACK
+            self._remote_syn = seq
+
+    def left(self, flags: int, seq: int, script_seq: int | None) -> None:
+        """A segment went out as expected; ``script_seq`` is what the script calls its sequence number, if it does."""
+        if flags & tcp.RST:
+            self._may_be_gone = True
+        elif flags & tcp.SYN and script_seq is not None:
+            self.local_offset = (seq - script_seq) & _MASK
+            self._may_be_gone = False
 
     def learn_timestamp(self, script: int, live: int) -> None:
         """An outbound packet carried the timestamp ``live``, which the script calls ``script``."""
