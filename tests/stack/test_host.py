@@ -6,7 +6,7 @@ from math import inf
 
 import pytest
 
-from tests.scenarios.driver import PLAIN, THEIR_PORT, THEIRS, Peer, Us, established, in_state, meet
+from tests.scenarios.driver import OURS, PLAIN, THEIR_PORT, THEIRS, Peer, Us, established, in_state, meet
 from usertcp.stack.host import Host, HostConfig
 from usertcp.tcp.connection import Connection
 from usertcp.tcp.settings import Settings
@@ -72,9 +72,9 @@ def test_numbers_count_connections() -> None:
 
 
 def test_both_families_at_once() -> None:
-    host = Host([bytes([192, 0, 2, 2]), bytes(15) + b"\2"], secret=b"0123456789abcdef")
-    four = host.connect(bytes([192, 0, 2, 1]), 80, 0.0)
-    six = host.connect(bytes(15) + b"\x01", 80, 0.0)
+    host = Host([OURS[4], OURS[6]], secret=b"0123456789abcdef")
+    four = host.connect(THEIRS[4], 80, 0.0)
+    six = host.connect(THEIRS[6], 80, 0.0)
     assert (len(four.local_address), len(six.local_address)) == (4, 16)
     host.flush(0.0)
     assert [b"".join(packet)[0] >> 4 for packet in host.outbox] == [4, 6]

@@ -99,6 +99,17 @@ class TcpStream(trio.abc.HalfCloseableStream):
     def linger(self, value: float | None) -> None:
         self.connection.linger = value
 
+    @property
+    def traffic_class(self) -> int:
+        """The Differentiated Services field of what is sent, in the upper six bits of eight (RFC 9293 §3.9.1.9)."""
+        return self.connection.traffic_class
+
+    @traffic_class.setter
+    def traffic_class(self, value: int) -> None:
+        if not 0 <= value <= 0xFF or value & 0b11:
+            raise ValueError("a traffic class is 0 to 255, and its lower two bits are ECN's")
+        self.connection.traffic_class = value
+
     # -- The stream -----------------------------------------------------------------------------------
 
     @trio.lowlevel.enable_ki_protection

@@ -284,9 +284,13 @@ class Host:
             self.count("resets-held-back")
             return
         self.count("resets-sent")
-        template = FrameTemplate(dst, src, segment.dst_port, segment.src_port, offload=self.offload)
+        settings = self.config.settings
+        template = FrameTemplate(
+            dst, src, segment.dst_port, segment.src_port, ttl=settings.ttl, offload=self.offload
+        )
+        tos = settings.traffic_class
         self.outbox.append(
-            template.build(reset.seq, reset.ack, reset.flags, 0, 0, None, None, NO_OPTIONS, b"", 1)
+            template.build(reset.seq, reset.ack, reset.flags, 0, 0, None, None, NO_OPTIONS, b"", 1, tos)
         )
 
     # -- Connections' outlet (see usertcp.tcp.connection.Outlet) --------------------------------------
@@ -327,10 +331,9 @@ class Host:
                     segments,
                 )
             )
+        size, tos = connection.segment_size, connection.traffic_class | ecn
         self.outbox.append(
-            connection.template.build(
-                seq, ack, flags, window, 0, ts_val, ts_ecr, options, payload, connection.segment_size, ecn
-            )
+            connection.template.build(seq, ack, flags, window, 0, ts_val, ts_ecr, options, payload, size, tos)
         )
 
     def touched(self, connection: Connection) -> None:
@@ -517,7 +520,12 @@ class Host:
         connection.path.search_at = path.expires
         connection.key = key
         connection.template = FrameTemplate(
-            local_address, remote_address, local_port, remote_port, offload=self.offload
+            local_address,
+            remote_address,
+            local_port,
+            remote_port,
+            ttl=connection.settings.ttl,
+            offload=self.offload,
         )
         return connection
 

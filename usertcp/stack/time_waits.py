@@ -56,5 +56,6 @@ def acknowledgment(waiting: TimeWait, ts_val: int | None, *, offload: bool) -> t
     remote, local = key[:size], key[size : 2 * size]
     remote_port, local_port = _PORTS.unpack_from(key, 2 * size)
     seq, ack = waiting.snd_nxt & MASK, waiting.rcv_nxt & MASK
-    template = FrameTemplate(local, remote, local_port, remote_port, offload=offload)
-    return template.build(seq, ack, ACK, waiting.window, 0, ts_val, waiting.ts_recent, NO_OPTIONS, b"", 1)
+    template = FrameTemplate(local, remote, local_port, remote_port, ttl=waiting.settings.ttl, offload=offload)
+    tos = waiting.traffic_class
+    return template.build(seq, ack, ACK, waiting.window, 0, ts_val, waiting.ts_recent, NO_OPTIONS, b"", 1, tos)

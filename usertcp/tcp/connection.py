@@ -204,6 +204,7 @@ class Connection:
         "time_wait_due",
         "timestamps",
         "touched",
+        "traffic_class",
         "ts_offset",
         "ts_recent",
         "ts_recent_at",
@@ -268,6 +269,8 @@ class Connection:
         #: away with a RST; else keep trying for so many seconds (as SO_LINGER).
         self.linger: float | None = None
         self.user_timeout: float | None = settings.user_timeout
+        #: The Differentiated Services field, as in :attr:`Settings.traffic_class`; may be changed at any time.
+        self.traffic_class = settings.traffic_class
 
         # Send sequence variables (§3.3.1)
         self.iss = 0

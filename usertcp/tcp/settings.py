@@ -87,6 +87,11 @@ class Settings:
     orphan_timeout: float = 120.0
     #: At most one challenge ACK (RFC 5961 §7) or answer to an empty unacceptable segment in this time.
     challenge_interval: float = 0.5
+    #: The hop limit (IPv4: TTL) of what we send (RFC 9293 §3.9.2, MUST-49).
+    ttl: int = 64
+    #: The traffic class (IPv4: TOS), 0 to 255: the Differentiated Services field and two bits that belong to ECN and
+    #: stay 0.  An application may change that of its connection (RFC 9293 §3.9.1.9, MUST-48, SHLD-21).
+    traffic_class: int = 0
     #: The least MSS that a peer may make us use: a smaller one would only cost both sides CPU.
     min_mss: int = 48
 

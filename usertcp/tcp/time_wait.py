@@ -45,7 +45,7 @@ class TimeWait:
 
     __slots__ = (
         "challenge_after", "connection", "due", "key", "number", "rcv_nxt", "rcv_wscale", "settings", "snd_nxt",
-        "snd_wscale", "ts_offset", "ts_recent", "window",
+        "snd_wscale", "traffic_class", "ts_offset", "ts_recent", "window",
     )  # fmt: skip
 
     def __init__(self, tcb: Connection, window: int) -> None:
@@ -60,6 +60,7 @@ class TimeWait:
         self.ts_recent = tcb.ts_recent
         self.due = tcb.time_wait_due
         self.settings = tcb.settings
+        self.traffic_class = tcb.traffic_class
         self.challenge_after = -inf
         self.connection: Connection | None = None if tcb.released else tcb
 

@@ -1,0 +1,107 @@
+"""RFC 9293 §3.9.1.9, §3.9.2: the fields of the IP header that TCP or its application chooses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.scenarios.driver import PLAIN, Peer, established, in_state, meet
+from usertcp.tcp.states import State
+from usertcp.wire import ipv4, ipv6
+from usertcp.wire.codepoint import ECT_0
+from usertcp.wire.malformed import Malformed
+from usertcp.wire.tcp import ACK, CWR, ECE, FIN, RST, SYN
+
+#: Expedited forwarding, as a traffic class.
+EF = 46 << 2
+MARKED = replace(PLAIN, ttl=5, traffic_class=EF)
+
+
+def last_fields(peer: Peer) -> tuple[int, int]:
+    """Hop limit and traffic class of the last packet that the peer took."""
+    assert peer.last is not None
+    if peer.family == 4:
+        v4 = ipv4.parse(peer.last.packet)
+        assert not isinstance(v4, Malformed)
+        return v4.ttl, v4.tos
+    v6 = ipv6.parse(peer.last.packet)
+    assert not isinstance(v6, Malformed)
+    return v6.hop_limit, v6.traffic_class
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_by_default(family: int) -> None:
+    us, peer = established(family=family)
+    us.sends(b"x")
+    peer.receives(ACK, data=b"x")
+    assert last_fields(peer) == (64, 0)
+
+
+@pytest.mark.parametrize("family", [4, 6])
+def test_they_can_be_chosen_and_are_on_every_segment(family: int) -> None:
+    """RFC 9293 §3.9.2 (MUST-49), §3.9.1.9 (MUST-48, SHLD-22): from the SYN,ACK to the last acknowledgment of
+    TIME-WAIT, and on the RST for what belongs to no connection."""
+    us, peer = meet(MARKED, family=family)
+    us.listens()
+    peer.sends(SYN, seq=0)
+    peer.receives(SYN | ACK)
+    assert last_fields(peer) == (5, EF)
+    peer.sends(ACK, seq=1, ack=1)
+    us.tcb = us.accepts()
+    us.sends(b"data")
+    peer.receives(ACK, data=b"data")
+    assert last_fields(peer) == (5, EF)
+    us.closes()
+    peer.receives(FIN | ACK)
+    peer.sends(FIN | ACK, ack=6)
+    peer.receives(ACK)
+    assert us.state is State.TIME_WAIT
+    peer.sends(FIN | ACK, seq=1, ack=6)
+    peer.receives(ACK)
+    assert last_fields(peer) == (5, EF)
+    peer.sends(ACK, to_port=9)
+    peer.receives(RST)
+    assert last_fields(peer) == (5, EF)
+
+
+def test_on_our_syn() -> None:
+    us, peer = meet(MARKED)
+    us.connects()
+    peer.receives(SYN)
+    assert last_fields(peer) == (5, EF)
+
+
+def test_the_class_may_change_while_the_connection_lasts() -> None:
+    """RFC 9293 §3.9.1.9 (SHLD-21)."""
+    us, peer = established()
+    for traffic_class in (0, EF, 8 << 2, 0):
+        us.tcb.traffic_class = traffic_class
+        us.sends(b"x")
+        peer.receives(ACK, data=b"x")
+        assert last_fields(peer) == (64, traffic_class)
+        peer.sends(ACK)
+
+
+def test_in_time_wait_it_is_that_of_the_connection() -> None:
+    us, peer = in_state(State.FIN_WAIT_2)
+    us.tcb.traffic_class = EF
+    peer.sends(FIN | ACK, seq=1, ack=2)
+    peer.receives(ACK)
+    peer.sends(FIN | ACK, seq=1, ack=2)
+    peer.receives(ACK)
+    assert last_fields(peer) == (64, EF)
+
+
+def test_ecn_has_its_two_bits_beside_it() -> None:
+    """RFC 9293 §3.9.1.9 (SHLD-22), RFC 3168 §5."""
+    us, peer = meet(MARKED)
+    us.listens()
+    peer.sends(SYN | ECE | CWR, seq=0)
+    peer.receives(SYN | ACK | ECE)
+    assert last_fields(peer) == (5, EF)
+    peer.sends(ACK, seq=1, ack=1)
+    us.tcb = us.accepts()
+    us.sends(b"x")
+    peer.receives(ACK, data=b"x")
+    assert last_fields(peer) == (5, EF | ECT_0)
