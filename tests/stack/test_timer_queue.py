@@ -69,12 +69,18 @@ def test_a_forgotten_connection_wakes_nobody() -> None:
     assert timers.deadline() == inf
 
 
-def test_a_connection_that_nobody_else_knows_is_not_kept() -> None:
+class Handle:
+    """Lives as long as the connection that it is the ``user`` of: a compiled connection takes no weak references."""
+
+
+def test_a_forgotten_connection_is_not_kept() -> None:
     timers = TimerQueue()
     gone, stays = connection(5.0), connection(7.0)
     timers.watch(gone)
     timers.watch(stays)
-    reference = ref(gone)
+    gone.user = Handle()
+    reference = ref(gone.user)
+    timers.forget(gone)
     del gone
     gc.collect()
     assert reference() is None

@@ -14,6 +14,10 @@ from usertcp.tcp.states import State
 from usertcp.wire.tcp import ACK, FIN, RST, SYN
 
 
+class Handle:
+    """Lives as long as the connection that it is the ``user`` of: a compiled connection takes no weak references."""
+
+
 @pytest.mark.parametrize("how", ["reset by the peer", "aborted by us", "released", "over"])
 def test_the_connection_block_goes_with_its_application(how: str) -> None:
     """Not at the end of 2 MSL, when the queue comes to it."""
@@ -28,7 +32,8 @@ def test_the_connection_block_goes_with_its_application(how: str) -> None:
         case "over":
             us.waits(PLAIN.time_wait)
     assert us.gone is (how != "released")
-    block = ref(us.tcb)
+    us.tcb.user = Handle()
+    block = ref(us.tcb.user)
     us.host.woken.clear()
     us.tcb = None  # type: ignore[assignment]
     gc.collect()

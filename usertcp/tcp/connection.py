@@ -105,7 +105,6 @@ class Connection:
     """A transmission control block; see the module's text.  Addresses are 4 or 16 bytes."""
 
     __slots__ = (
-        "__weakref__",
         "ack_due",
         "ack_now",
         "app_limited",
@@ -184,6 +183,7 @@ class Connection:
         "sack_ok",
         "sack_recent",
         "scaling",
+        "scheduled_as",
         "scheduled_at",
         "segment_size",
         "segments_received",
@@ -250,6 +250,7 @@ class Connection:
         self.user: Any = None
         self.pending = 0
         self.touched = False
+        self.scheduled_as = 0
         self.scheduled_at = inf
 
         self.state = State.CLOSED

@@ -146,7 +146,7 @@ def _send_new(tcb: Connection, now: float) -> None:
     burst, paced = _burst(tcb), 0
     tcb.limited = False
     may_end = tcb.close_queued and tcb.state is not State.SYN_RECEIVED  # RFC 9293 §3.10.4
-    while tcb.fin_seq is None:
+    while not _ended(tcb):
         unsent = tcb.send_buffer.end - tcb.snd_nxt
         window = tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt
         room = tcb.congestion.cwnd - tcb.in_flight
@@ -170,6 +170,10 @@ def _send_new(tcb: Connection, now: float) -> None:
         tlp.schedule(tcb, now)
     if tcb.snd_nxt >= tcb.send_buffer.end and not tcb.rtx.lost and tcb.in_flight < tcb.congestion.cwnd:
         tcb.app_limited = max(1, tcb.delivered + tcb.in_flight)
+
+
+def _ended(tcb: Connection) -> bool:
+    return tcb.fin_seq is not None
 
 
 def _sendable(tcb: Connection, unsent: int, allowed: int) -> int:

@@ -24,7 +24,7 @@ STARTUP_CWND_GAIN: Final = 2.0
 DRAIN_PACING_GAIN: Final = 0.5
 PROBE_BW_CWND_GAIN: Final = 2.0
 #: Probe for more, drain what that queued, then six round trips at the bottleneck's rate.
-CYCLE: Final = (1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
+CYCLE: Final[tuple[float, ...]] = (1.25, 0.75, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 PROBE_UP: Final = 0
 PROBE_DOWN: Final = 1
 #: In ProbeRTT the window is this share of the bandwidth-delay product.

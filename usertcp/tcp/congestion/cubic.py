@@ -23,7 +23,7 @@ ALPHA: Final = 3 * (1 - BETA) / (1 + BETA)
 
 
 #: cwnd, ssthresh, cwnd_prior, W_max, t_epoch + K, W_est, alpha, whether a stage has begun.
-_State = tuple[int, int, int, float, float, float, float, bool]
+_State = tuple[int, int, float, float, float, float, float, bool]
 
 
 class Cubic(LossBased):
@@ -58,7 +58,7 @@ class Cubic(LossBased):
         #: A congestion avoidance stage has begun; the fields below describe it.
         self._in_stage = False
         self._w_max = 0.0
-        self._cwnd_prior = 0
+        self._cwnd_prior = 0.0
         #: t_epoch + K: when the cubic function reaches W_max.
         self._plateau = 0.0
         self._w_est = 0.0
@@ -97,7 +97,7 @@ class Cubic(LossBased):
         acked = sample.acked
         self._w_est = w_est = self._w_est + self._alpha * acked / cwnd  # Figure 4
         if w_est >= self._cwnd_prior:
-            self._alpha = self.mss  # from here on as Reno (RFC 9438 §4.3)
+            self._alpha = float(self.mss)  # from here on as Reno (RFC 9438 §4.3)
         t = now - self._plateau
         if self._c * t * t * t + self._w_max < w_est:  # the Reno-friendly region
             if w_est > cwnd:
@@ -119,10 +119,10 @@ class Cubic(LossBased):
         else:
             # RFC 9438 §4.8, §4.10: after a timeout, or a slow start that ended without a loss, K is 0
             self._plateau = now
-            self._w_max = cwnd
+            self._w_max = float(cwnd)
             self._cwnd_prior = max(cwnd, self._cwnd_prior)
-        self._w_est = cwnd
-        self._alpha = ALPHA * self.mss if cwnd < self._cwnd_prior else self.mss
+        self._w_est = float(cwnd)
+        self._alpha = ALPHA * self.mss if cwnd < self._cwnd_prior else float(self.mss)
         self._in_stage = True
 
     def _state(self) -> _State:
@@ -138,11 +138,11 @@ class Cubic(LossBased):
         # grow only a filled window): after one acknowledgment of many segments flight_size is far smaller.
         filled = self._in_stage and self._paused_since is None
         window = self.cwnd if filled else self._window_in_use(in_flight)
-        self._cwnd_prior = self.cwnd
+        self._cwnd_prior = float(self.cwnd)
         if self._fast_convergence and self.cwnd < self._w_max:
             self._w_max = self.cwnd * (1 + BETA) / 2
         else:
-            self._w_max = self.cwnd
+            self._w_max = float(self.cwnd)
         reduced = self._unvalidated(in_flight, now)
         if reduced is None:
             reduced = round(window * beta)
