@@ -20,6 +20,7 @@ options_that_fit = st.just(NO_OPTIONS) | st.builds(
     fast_open=st.none(),
     user_timeout=st.none(),
     unknown=st.just(()),
+    fast_open_experiment=st.none(),
 )
 
 

@@ -27,6 +27,7 @@ options_of_all_kinds = st.builds(
     fast_open=st.none() | cookies,
     user_timeout=st.none() | user_timeouts,
     unknown=st.lists(unknown_options, max_size=3).map(tuple),
+    fast_open_experiment=st.none() | st.binary(max_size=16),
 )
 
 

@@ -35,6 +35,7 @@ from usertcp.tcp.states import Event, State
 from usertcp.tcp.time_wait import TimeWait
 from usertcp.wire.buffer import Buffer
 from usertcp.wire.frame import FrameTemplate
+from usertcp.wire.option_layout import LAYOUTS
 from usertcp.wire.seq import MASK
 from usertcp.wire.tcp import ACK, NO_OPTIONS, RST, SYN, Options, Segment
 
@@ -526,6 +527,7 @@ class Host:
             remote_port,
             ttl=connection.settings.ttl,
             offload=self.offload,
+            layout=LAYOUTS[connection.settings.option_layout],
         )
         return connection
 

@@ -17,7 +17,8 @@ from usertcp.tcp import opening, output
 from usertcp.tcp.retransmission import Record
 from usertcp.tcp.states import State
 from usertcp.tcp.wakeup import READABLE
-from usertcp.wire.tcp import SYN, Buffer, Options, Segment, encode_options
+from usertcp.wire.option_layout import LAYOUTS
+from usertcp.wire.tcp import SYN, Buffer, Options, Segment
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
@@ -46,7 +47,7 @@ def add_to_syn(tcb: Connection, options: Options, now: float) -> tuple[Options, 
     if tcb.state is not State.SYN_SENT or not tcb.fast_open:
         return options, b""
     try:
-        used = len(encode_options(SYN, 0 if tcb.timestamps else None, 0, options))
+        used = len(LAYOUTS[tcb.settings.option_layout](SYN, 0 if tcb.timestamps else None, 0, options))
     except ValueError:  # a long cookie beside all other options (RFC 7413 §4.2.2, step 1a)
         return plain, b""
     room = min(tcb.peer_mss, tcb.path_mtu - opening.header_length(tcb)) - used

@@ -92,6 +92,8 @@ class Settings:
     #: The traffic class (IPv4: TOS), 0 to 255: the Differentiated Services field and two bits that belong to ECN and
     #: stay 0.  An application may change that of its connection (RFC 9293 §3.9.1.9, MUST-48, SHLD-21).
     traffic_class: int = 0
+    #: In which order options stand, and how they are padded: a name of :data:`usertcp.wire.option_layout.LAYOUTS`.
+    option_layout: str = "compact"
     #: The least MSS that a peer may make us use: a smaller one would only cost both sides CPU.
     min_mss: int = 48
 

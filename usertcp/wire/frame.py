@@ -9,6 +9,7 @@ header's checksum is a sum over its fields.
 from __future__ import annotations
 
 from struct import Struct
+from typing import TYPE_CHECKING
 
 from usertcp.wire import ipv4, ipv6, virtio
 from usertcp.wire.buffer import Buffer
@@ -22,6 +23,9 @@ from usertcp.wire.tcp import (
     Options,
     encode_options,
 )
+
+if TYPE_CHECKING:
+    from usertcp.wire.option_layout import Layout
 
 _TCP = "IIHHHH"  # seq, ack, offset and flags, window, checksum, urgent
 # version, IHL and TOS; total length; identification; DF, TTL and protocol; checksum; addresses and ports
@@ -49,7 +53,7 @@ class FrameTemplate:
     """Makes the packets from ``src``:``src_port`` to ``dst``:``dst_port`` (addresses of 4 or 16 bytes).
 
     ``offload``: packets start with a virtio_net_hdr, checksums are partial, and payloads of more than one
-    segment are left to the device to cut.  IPv4 packets always have DF set.
+    segment are left to the device to cut.  IPv4 packets always have DF set.  ``layout`` says how options stand.
     """
 
     __slots__ = (
@@ -58,6 +62,7 @@ class FrameTemplate:
         "_identification",
         "_ip_sum",
         "_is_ipv4",
+        "_layout",
         "_segment_sum",
         "_version",
         "_virtio",
@@ -73,7 +78,9 @@ class FrameTemplate:
         ttl: int = 64,
         flow_label: int = 0,
         offload: bool = False,
+        layout: Layout = encode_options,
     ) -> None:
+        self._layout = layout
         self._is_ipv4 = len(src) == 4
         ports = src_port.to_bytes(2, "big") + dst_port.to_bytes(2, "big")
         self._addresses = src + dst + ports
@@ -115,7 +122,7 @@ class FrameTemplate:
         """
         encoded = b""
         if ts_val is not None or options is not NO_OPTIONS:
-            encoded = encode_options(flags, ts_val, ts_ecr, options)
+            encoded = self._layout(flags, ts_val, ts_ecr, options)
         payload_length = len(payload)
         header_length = HEADER_LENGTH + len(encoded)
         length = header_length + payload_length

@@ -41,6 +41,8 @@ class Options(NamedTuple):
     fast_open: bytes | None = None
     user_timeout: int | None = None
     unknown: tuple[tuple[int, bytes], ...] = ()
+    #: A Fast Open cookie in the option of RFC 6994 that came before RFC 7413 got a kind of its own.
+    fast_open_experiment: bytes | None = None
 
 
 NO_OPTIONS: Final = Options()
@@ -123,6 +125,9 @@ _SACK = 5
 _TIMESTAMPS = 8
 _USER_TIMEOUT = 28
 _FAST_OPEN = 34
+_EXPERIMENT = 254
+#: RFC 6994: which experiment an option of that kind belongs to.
+_FAST_OPEN_EXPERIMENT = b"\xf9\x89"
 
 #: NOP NOP TIMESTAMPS, as nearly every segment carries it (RFC 7323 appendix A).
 TIMESTAMPS_PREFIX: Final = 0x0101080A
@@ -178,7 +183,7 @@ def parse(data: Buffer) -> Segment | Malformed:
 
 def _parse_options(data: bytes, segment: Segment) -> Malformed | None:
     """Fill in the options of ``segment``.  Where an option comes twice, the last one counts."""
-    mss = window_scale = fast_open = user_timeout = None
+    mss = window_scale = fast_open = user_timeout = experiment = None
     sack_permitted = False
     sack: tuple[tuple[int, int], ...] = ()
     unknown: list[tuple[int, bytes]] = []
@@ -214,9 +219,11 @@ def _parse_options(data: bytes, segment: Segment) -> Malformed | None:
             fast_open = data[start:at]
         elif kind == _USER_TIMEOUT and length == 4:
             user_timeout = _seconds(data[start] << 8 | data[start + 1])
+        elif kind == _EXPERIMENT and length >= 4 and data[start : start + 2] == _FAST_OPEN_EXPERIMENT:
+            experiment = data[start + 2 : at]
         else:
             unknown.append((kind, data[start:at]))
-    options = Options(mss, window_scale, sack_permitted, sack, fast_open, user_timeout, tuple(unknown))
+    options = Options(mss, window_scale, sack_permitted, sack, fast_open, user_timeout, tuple(unknown), experiment)
     if options != NO_OPTIONS:
         segment.options = options
     return None
@@ -288,10 +295,12 @@ def encode_options(flags: int, ts_val: int | None, ts_ecr: int | None, options: 
     if options.fast_open is not None:
         parts.append(bytes((_FAST_OPEN, 2 + len(options.fast_open))) + options.fast_open)
     if options.user_timeout is not None:
-        parts.append(bytes((_USER_TIMEOUT, 4)) + _encoded_seconds(options.user_timeout))
+        parts.append(bytes((_USER_TIMEOUT, 4)) + encoded_seconds(options.user_timeout))
     if options.sack:
         parts.append(bytes((_NOP, _NOP, _SACK, 2 + 8 * len(options.sack))))
         parts.extend(_TWO_WORDS.pack(*block) for block in options.sack)
+    if options.fast_open_experiment is not None:
+        parts.append(fast_open_experiment(options.fast_open_experiment))
     parts.extend(bytes((kind, 2 + len(data))) + data for kind, data in options.unknown)
     encoded = b"".join(parts)
     if len(encoded) & 3:
@@ -301,7 +310,12 @@ def encode_options(flags: int, ts_val: int | None, ts_ecr: int | None, options: 
     return encoded
 
 
-def _encoded_seconds(user_timeout: int) -> bytes:
+def fast_open_experiment(cookie: bytes) -> bytes:
+    """The Fast Open option as an experiment (RFC 6994, RFC 7413 appendix A)."""
+    return bytes((_EXPERIMENT, 4 + len(cookie))) + _FAST_OPEN_EXPERIMENT + cookie
+
+
+def encoded_seconds(user_timeout: int) -> bytes:
     """RFC 5482 §3; beyond nine hours only whole minutes can be said, rounded up."""
     if user_timeout <= _MAX_USER_TIMEOUT:
         return user_timeout.to_bytes(2, "big")
