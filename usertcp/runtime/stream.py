@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from ipaddress import ip_address
 from operator import index
 from typing import TYPE_CHECKING, Final
@@ -12,7 +13,7 @@ from usertcp.tcp.connection import Connection
 from usertcp.tcp.errors import TcpError
 from usertcp.tcp.states import SEND_CLOSED, State
 from usertcp.tcp.status import Status
-from usertcp.tcp.wakeup import WRITABLE
+from usertcp.tcp.wakeup import REPORTED, WRITABLE
 
 if TYPE_CHECKING:
     from usertcp.runtime.driver import Driver
@@ -31,10 +32,14 @@ class TcpStream(trio.abc.HalfCloseableStream):
     ``stream.nodelay = False`` to have it.
     """
 
-    __slots__ = ("__weakref__", "_closed", "_driver", "_receiving", "_sending", "connection")
+    __slots__ = ("__weakref__", "_closed", "_driver", "_receiving", "_sending", "connection", "error_report")
 
     def __init__(self, connection: Connection, driver: Driver) -> None:
         self.connection = connection
+        #: ERROR_REPORT (RFC 9293 §3.9.1.8): called with a line of text when something goes wrong for which the
+        #: connection does not end: an ICMP error, or retransmissions without an answer.  None: nobody wants to
+        #: know.  It must neither raise nor block.
+        self.error_report: Callable[[str], None] | None = None
         self._driver = driver
         self._closed = False
         self._sending = OneAtATime("sending on")
@@ -229,6 +234,8 @@ class TcpStream(trio.abc.HalfCloseableStream):
 
     def woken(self, bits: int) -> None:
         """Something happened: wake who waits for it."""
+        if bits & REPORTED and self.error_report is not None:
+            self.error_report(self.connection.soft_error)
         if bits & ~WRITABLE:
             self._receiving.wake()
         if bits != 1:

@@ -502,7 +502,7 @@ def icmp_error(tcb: Connection, message: str, seq: int, now: float, *, hard: boo
     if tcb.state in (State.CLOSED, State.LISTEN) or not tcb.snd_una <= quoted < tcb.snd_nxt:
         tcb.outlet.count("icmp-not-outstanding")
         return
-    tcb.soft_error = message
+    tcb.report(message, now)  # RFC 9293 §3.9.2.2 (SHLD-25)
     opening_up = tcb.state in (State.SYN_SENT, State.SYN_RECEIVED)
     trace = tcb.outlet.trace
     if trace is not None:

@@ -34,7 +34,7 @@ from usertcp.tcp.send_buffer import SendBuffer
 from usertcp.tcp.settings import DEFAULT, Settings
 from usertcp.tcp.states import RECEIVE_CLOSED, Event, State, step
 from usertcp.tcp.status import Status, status_of
-from usertcp.tcp.wakeup import ENDED, READABLE, WRITABLE
+from usertcp.tcp.wakeup import ENDED, READABLE, REPORTED, WRITABLE
 from usertcp.wire.tcp import Buffer, Options, Segment
 
 if TYPE_CHECKING:
@@ -198,6 +198,7 @@ class Connection:
         "snd_wnd",
         "snd_wscale",
         "soft_error",
+        "soft_error_at",
         "state",
         "sws_override",
         "template",
@@ -260,7 +261,9 @@ class Connection:
         #: The peer's SYN brought a right cookie: data flows in SYN-RECEIVED already (RFC 7413 §4.2.2).
         self.early = False
         self.error: TcpError | None = None
+        #: The last soft error, and when it was reported (see :meth:`report`).
         self.soft_error = ""
+        self.soft_error_at = -inf
         self.close_queued = False
         #: The application is gone: it will neither read nor write again.
         self.released = False
@@ -531,6 +534,12 @@ class Connection:
         if not self.pending:
             self.outlet.wake(self)
         self.pending |= bits
+
+    def report(self, what: str, now: float) -> None:
+        """Tell the application of a soft error, for which nothing ends (RFC 9293 §3.9.1.8, MUST-47)."""
+        self.soft_error = what
+        self.soft_error_at = now
+        self.notify(REPORTED)
 
     def need_ack(self) -> None:
         """An acknowledgment goes out at the end of this batch."""

@@ -65,6 +65,8 @@ class Status:
     bytes_sent: int
     bytes_received: int
     retransmissions: int
+    #: The last ICMP error that quoted a segment of ours, or that R1 was reached; "": none.
+    soft_error: str
 
 
 def status_of(tcb: Connection) -> Status:
@@ -119,4 +121,5 @@ def status_of(tcb: Connection) -> Status:
         bytes_sent=tcb.bytes_sent,
         bytes_received=tcb.bytes_received,
         retransmissions=tcb.retransmissions,
+        soft_error=tcb.soft_error,
     )

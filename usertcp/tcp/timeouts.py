@@ -75,7 +75,7 @@ def _expired(tcb: Connection, now: float) -> None:
     waited = now - tcb.at_risk_since
     if waited >= limit - _EPSILON:
         what = "our SYN" if first.syn else "our data"
-        detail = f" ({tcb.soft_error})" if tcb.soft_error else ""
+        detail = f" ({tcb.soft_error})" if tcb.soft_error_at >= tcb.at_risk_since else ""
         _give_up(tcb, now, f"the peer did not acknowledge {what} within {waited:.0f} s{detail}")
         return
     tcb.step(Event.RETRANSMISSION_TIMEOUT, now)
@@ -93,9 +93,16 @@ def _expired(tcb: Connection, now: float) -> None:
         tcb.retransmit_due = min(tcb.retransmit_due, tcb.at_risk_since + limit)  # it ends then, not an RTO later
     tcb.outlet.count("retransmission-timeouts")
     if first.times_sent == tcb.settings.r1:
-        tcb.outlet.count("r1-reached")
+        _r1_reached(tcb, now)
     recovery.tell(tcb, f"retransmission timeout, the next one after {tcb.rtt.rto:.3g} s", now)
     tcb.touch()
+
+
+def _r1_reached(tcb: Connection, now: float) -> None:
+    """RFC 9293 §3.8.3 (e), SHLD-9: the application may want to know before it is over."""
+    tcb.outlet.count("r1-reached")
+    why = f": {tcb.soft_error}" if tcb.soft_error_at >= tcb.at_risk_since else ""
+    tcb.report(f"no acknowledgment after {tcb.settings.r1} retransmissions{why}", now)
 
 
 def _give_up(tcb: Connection, now: float, why: str) -> None:
