@@ -116,3 +116,24 @@ def test_a_reset_right_behind_the_fin(rfc1337: bool) -> None:
         peer.sends(RST, seq=2)
     assert us.state is (State.TIME_WAIT if rfc1337 else State.CLOSED)
     assert us.tcb.error is None
+
+
+def test_a_repeated_fin_is_acknowledged_with_its_own_timestamp() -> None:
+    """RFC 7323 §5.3, R3: in TIME-WAIT as before it."""
+    us, peer = in_time_wait(STAMPED, timestamps=True)
+    us.waits(50)
+    peer.sends(FIN | ACK, seq=1, ack=2, ts=(700, 0))
+    assert peer.receives(ACK, seq=2, ack=2).ts_ecr == 700
+    us.waits(50)
+    assert us.state is State.TIME_WAIT, "and begins 2 MSL anew"
+
+
+def test_a_fin_of_long_ago_does_not_prolong_time_wait() -> None:
+    """RFC 7323 §5.3, R1: an old duplicate, which is acknowledged and no more."""
+    us, peer = in_time_wait(STAMPED, timestamps=True)
+    us.waits(50)
+    peer.sends(FIN | ACK, seq=1, ack=2, ts=(499, 0))
+    assert peer.receives(ACK, seq=2, ack=2).ts_ecr == 500
+    assert us.counted("paws") == 1
+    us.waits(11)
+    assert us.state is State.CLOSED

@@ -210,7 +210,7 @@ def _check_sequence(tcb: Connection, segment: Segment, seq: int, now: float) -> 
     flags = segment.flags
     ts_val = segment.ts_val if tcb.timestamps and not flags & (RST | SYN) else None
     if ts_val is not None and (ts_val - tcb.ts_recent) & 0x80000000 and not _outdated(tcb, now):  # R1
-        drop(tcb, segment, "paws", "5.3 of RFC 7323", now)
+        drop(tcb, segment, "paws", "RFC 7323 §5.3", now)
         if segment.payload and seq < tcb.rcv_nxt:
             # An original that its own retransmission has overtaken: the sender is to know that it was sent in vain.
             sack.note_duplicate(tcb, seq, min(seq + len(segment.payload), tcb.rcv_nxt))

@@ -97,8 +97,13 @@ def segment_arrives(waiting: TimeWait, segment: Segment, outlet: Outlet, now: fl
         _challenge(waiting, "a SYN in TIME-WAIT", outlet, now)
     elif not flags & ACK:  # Fifth, check the ACK field
         _drop(waiting, segment, "no-ack", outlet, now)
+    elif _is_older(waiting, segment):  # RFC 7323 §5.3, R1
+        _drop(waiting, segment, "paws", outlet, now, "RFC 7323 §5.3")
+        outlet.acknowledge(waiting, now)
     elif flags & FIN and end == waiting.rcv_nxt:  # Eighth, check the FIN bit
         _step(waiting, Event.RCV_FIN, outlet, now)
+        if waiting.ts_offset is not None and segment.ts_val is not None:
+            waiting.ts_recent = segment.ts_val  # RFC 7323 §5.3, R3
         waiting.due = now + waiting.settings.time_wait
         outlet.acknowledge(waiting, now)
     elif end > seq:
@@ -107,6 +112,13 @@ def segment_arrives(waiting: TimeWait, segment: Segment, outlet: Outlet, now: fl
     elif seq != waiting.rcv_nxt:
         _drop(waiting, segment, "old-duplicate", outlet, now)
         _challenge(waiting, "it lies outside the window", outlet, now)
+
+
+def _is_older(waiting: TimeWait, segment: Segment) -> bool:
+    """Whether the timestamp is from before the last one of the connection."""
+    if waiting.ts_offset is None or segment.ts_val is None:
+        return False
+    return bool((segment.ts_val - waiting.ts_recent) & 0x80000000)
 
 
 def leave(waiting: TimeWait, event: Event, outlet: Outlet, now: float) -> None:
