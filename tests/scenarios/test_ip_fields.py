@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from tests.scenarios.driver import PLAIN, Peer, established, in_state, meet
+from tests.scenarios.driver import OUR_PORT, OURS, PLAIN, THEIR_PORT, THEIRS, Peer, established, in_state, meet
 from usertcp.tcp.states import State
-from usertcp.wire import ipv4, ipv6
+from usertcp.wire import ipv4, ipv6, tcp
 from usertcp.wire.codepoint import ECT_0
 from usertcp.wire.malformed import Malformed
-from usertcp.wire.tcp import ACK, CWR, ECE, FIN, RST, SYN
+from usertcp.wire.tcp import ACK, CWR, ECE, FIN, RST, SYN, Segment
 
 #: Expedited forwarding, as a traffic class.
 EF = 46 << 2
@@ -105,3 +105,29 @@ def test_ecn_has_its_two_bits_beside_it() -> None:
     us.sends(b"x")
     peer.receives(ACK, data=b"x")
     assert last_fields(peer) == (5, EF | ECT_0)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        bytes.fromhex("070b04") + bytes(8),  # record route
+        bytes.fromhex("440c0500") + bytes(8),  # timestamp
+        bytes.fromhex("820b") + bytes(9),  # security
+        bytes.fromhex("830b0c") + bytes(8),  # a source route that is completed
+        bytes.fromhex("9e04abcd"),  # nobody knows this one
+        bytes.fromhex("01010100"),
+    ],
+    ids=bytes.hex,
+)
+def test_ip_options_are_read_over(options: bytes) -> None:
+    """RFC 9293 §3.9.2 (MUST-50)."""
+    us, peer = meet()
+    us.listens()
+    syn = tcp.emit(Segment(THEIR_PORT, OUR_PORT, peer.isn, 0, SYN, 65535), THEIRS[4], OURS[4])
+    packet = ipv4.emit(ipv4.Header(THEIRS[4], OURS[4], tcp.PROTOCOL, options=options), len(syn)) + syn
+    us.host.packet_arrives(packet, us.now)
+    us.settle()
+    answer = peer.receives(SYN | ACK, ack=1)
+    assert answer.payload == b""
+    assert peer.last is not None
+    assert peer.last.packet[0] == 0x45, "and none goes back"
