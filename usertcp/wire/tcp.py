@@ -48,26 +48,19 @@ class Options(NamedTuple):
 NO_OPTIONS: Final = Options()
 
 
+#: Those of a segment, in the order in which they are shown.
+_FIELDS: Final = (
+    "src_port", "dst_port", "seq", "ack", "flags", "window", "urgent", "payload", "ts_val", "ts_ecr", "options", "ecn",
+)  # fmt: skip
+
+
 class Segment:
     """One TCP segment as on the wire: unscaled window, sequence numbers 0 .. 2**32-1.
 
     ``ecn`` is the ECN field of the IP header it came with (RFC 3168 §5), which only IP knows.
     """
 
-    __slots__ = (
-        "ack",
-        "dst_port",
-        "ecn",
-        "flags",
-        "options",
-        "payload",
-        "seq",
-        "src_port",
-        "ts_ecr",
-        "ts_val",
-        "urgent",
-        "window",
-    )
+    __slots__ = _FIELDS
 
     def __init__(
         self,
@@ -105,7 +98,7 @@ class Segment:
     __hash__ = None  # type: ignore[assignment]  # a segment may be changed
 
     def __repr__(self) -> str:
-        fields = zip(Segment.__slots__, self._fields(), strict=True)
+        fields = zip(_FIELDS, self._fields(), strict=True)
         shown = (
             f"{name}={len(value)} bytes" if isinstance(value, memoryview) else f"{name}={value!r}"
             for name, value in fields
@@ -113,7 +106,7 @@ class Segment:
         return f"Segment({', '.join(shown)})"
 
     def _fields(self) -> tuple[object, ...]:
-        return tuple(getattr(self, name) for name in Segment.__slots__)
+        return tuple(getattr(self, name) for name in _FIELDS)
 
 
 _END = 0
