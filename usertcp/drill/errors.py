@@ -19,5 +19,5 @@ class ScriptError(_AtLine):
     """The text is no script: the line where the grammar broke, and what was expected there."""
 
 
-class Unsupported(_AtLine):  # noqa: N818 - it is no error of the script's
+class Unsupported(_AtLine):
     """The script is well-formed but wants something that this interpreter does not do.  Never a pass."""

@@ -60,9 +60,10 @@ class OuterHeader:
 class TcpOption:
     """One TCP option.
 
-    ``kind`` is packetdrill's word: nop, eol, mss, wscale, sackOK, sack, TS, FO, FOEXP, md5, or "unknown" with
+    ``kind`` is packetdrill's word: nop, eol, mss, wscale, sackOK, sack, TS, FO, FOEXP, md5, AccECN, or "unknown" with
     ``kind_number`` and ``data``.  ``values``: mss and wscale: one number; sack: (left, right) numbers in pairs;
-    TS: val, ecr; accurate ECN counters: as written.  ``data``: cookies, digests, unknown bytes.  An ``mss`` or
+    TS: val, ecr; AccECN: up to three counters in their order on the wire, ``kind_number`` 172 where e0b comes
+    first and 174 where e1b does (RFC 9768 §3.2.3).  ``data``: cookies, digests, unknown bytes.  An ``mss`` or
     other option without its value has no values.
     """
 
@@ -233,9 +234,10 @@ class SystemCall:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """`` `text` ``."""
+    """`` `text` ``; ``line`` is where it begins, 0 for unknown."""
 
     text: str
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,10 +264,11 @@ class Event:
 class Script:
     """A whole script.  ``options`` are name and value in their order, without the dashes; ``define=A=B`` included.
 
-    ``init`` are the commands before the first event.
+    ``option_lines`` has the line of each option.  ``init`` are the commands before the first event.
     """
 
     path: str
     options: tuple[tuple[str, str], ...]
     init: tuple[Command, ...]
     events: tuple[Event, ...]
+    option_lines: tuple[int, ...] = ()
