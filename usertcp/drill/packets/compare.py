@@ -42,7 +42,7 @@ def compare(expected: Packet, packet: bytes, flow: Flow, ignore: Set[Ignore] = f
             differences += _addresses(live, flow)
             differences += _ip(expected, live, ignore)
             differences += _body(expected, seen, flow, ignore)
-        else:
+        elif live.body is not None or not live.faults:
             differences.append(Difference("protocol", _protocol(expected), _protocol(seen) or str(live.protocol)))
     elif not differences:
         differences.append(Difference("ip header", "right", "none"))
