@@ -18,7 +18,7 @@ from usertcp.drill.script import Action, Code, Command, Event, Script, Time, Tim
 #: ``--name=value``, ``--name value``, ``--name``; ``-D NAME=VALUE``.  A value ends at a blank outside of quotes.
 _VALUE = r"(?:\"(?:[^\"\\\n]|\\[^\n])*+\"|'[^'\n]*+'|(?!//|/\*)[^\s\#\"'])++"
 _OPTION = re.compile(
-    rf"--(?P<name>\w[\w-]*+)(?:(?:[ \t]*+=[ \t]*+|[ \t]++(?!--))(?P<value>{_VALUE}))?+(?:[ \t]*+=)?"
+    rf"--(?P<name>\w[\w-]*+)(?:(?:[ \t]*+=[ \t]*+|[ \t]++(?!--|`))(?P<value>{_VALUE}))?+(?:[ \t]*+=)?"
     rf"|-D[ \t=]*+(?P<definition>{_VALUE})",
     re.ASCII,
 )
@@ -71,7 +71,7 @@ def _definitions(options: list[tuple[str, str]], lexer: Lexer) -> dict[str, str]
             word, equals, meaning = value.partition("=")
             if not equals or not re.fullmatch(r"\w+", word, re.ASCII):
                 raise lexer.wrong("expected --define=NAME=VALUE", 0)
-            found[word] = meaning
+            found[word] = meaning[1:-1] if meaning[:1] == "'" == meaning[-1:] else meaning
     return found
 
 

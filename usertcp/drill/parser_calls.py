@@ -30,9 +30,10 @@ def system_call(lexer: Lexer, end: float | None) -> SystemCall:
     lexer.expect("(", f"'(' behind {name[:40]}")
     arguments = _list(lexer, ")", 0)
     lexer.expect("=", "'=' and the call's result")
+    offset = lexer.start
     result = expression(lexer)
     errno = note = None
-    if lexer.kind == WORD:
+    if lexer.kind == WORD and lexer.on_line_of(offset):
         errno = lexer.take()
     if lexer.kind == "(":
         match = lexer.raw(_NOTE)

@@ -18,7 +18,6 @@ from usertcp.drill.script import (
     Packet,
     PacketEvent,
     Sequence,
-    TcpOption,
     TcpPacket,
     UdpPacket,
 )
@@ -193,21 +192,29 @@ _PORTS = re.compile(r"\d+\s*>", re.ASCII)
 def _tcp(lexer: Lexer, ip: IpInfo, outer: tuple[OuterHeader, ...], ports: Ports) -> TcpPacket:
     flags, ace = _flags(lexer)
     sequence = _sequence(lexer)
-    ack = window = urgent = None
-    ack_absolute = False
-    options: tuple[TcpOption, ...] | None = ()
-    if lexer.accept_word("ack"):
-        ack_absolute = _absolute(lexer)
-        ack = lexer.integer("an acknowledgment number") & _MASK
-    if lexer.accept_word("win"):
-        window = lexer.integer("a window", 0, 0xFFFF)
-    if lexer.accept_word("urg"):
-        urgent = lexer.integer("an urgent pointer", 0, 0xFFFF)
-    if lexer.kind == "<":
-        options = tcp_options(lexer)
+    numbers, ack_absolute = _numbers(lexer)
+    options = tcp_options(lexer) if lexer.kind == "<" else ()
+    ack, window, urgent = numbers.get("ack"), numbers.get("win"), numbers.get("urg")
     return TcpPacket(
         flags, sequence, ack, window, urgent, options, ip, outer, ports, ace, ack_absolute, _mutations(lexer)
     )
+
+
+def _numbers(lexer: Lexer) -> tuple[dict[str, int], bool]:
+    """``ack 1 win 257 urg 5``, each at most once, and whether the acknowledgment is absolute."""
+    numbers: dict[str, int] = {}
+    absolute = False
+    while lexer.kind == WORD and lexer.text in _NUMBERS and lexer.text not in numbers:
+        name = lexer.take()
+        if name == "ack":
+            absolute = _absolute(lexer)
+            numbers[name] = lexer.integer("an acknowledgment number") & _MASK
+        else:
+            numbers[name] = lexer.integer(_NUMBERS[name], 0, 0xFFFF)
+    return numbers, absolute
+
+
+_NUMBERS = {"ack": "an acknowledgment number", "win": "a window", "urg": "an urgent pointer"}
 
 
 def _flags(lexer: Lexer) -> tuple[frozenset[str], int | None]:
