@@ -1,0 +1,132 @@
+"""From a script's text to its outcome, over our own stack in virtual time.
+
+Nothing gets out of here but an :class:`~usertcp.drill.outcome.Outcome`: a mistake of the interpreter or of the stack
+fails the script that found it, and says so.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final
+
+from usertcp.drill.errors import ScriptError, Unsupported
+from usertcp.drill.ignore import Ignore
+from usertcp.drill.options import Options
+from usertcp.drill.outcome import Outcome, Result
+from usertcp.drill.parser import parse
+from usertcp.drill.profiles import Profile, profile
+from usertcp.drill.run import PATIENCE, Run, Strictness
+from usertcp.drill.shell import Action
+from usertcp.drill.system import System, changes
+from usertcp.drill.virtual import EPOCH, VirtualTarget
+from usertcp.observe.escape import for_terminal
+from usertcp.sim.posix import Machine
+from usertcp.stack.host import Host
+from usertcp.tcp.events import Sink
+
+#: A script is text of a few hundred lines.
+MOST_BYTES: Final = 4 << 20
+_SECRET: Final = bytes(range(32))
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How scripts are run."""
+
+    profile: str = "usertcp"
+    ignore: frozenset[Ignore] = frozenset()
+    #: packetdrill's own options, as (name, value); the script's come before and give way to these.
+    options: Sequence[tuple[str, str]] = ()
+    #: Words of the script and what they stand for.
+    defines: dict[str, str] = field(default_factory=dict)
+    #: A packet after the last expectation is a failure.
+    strict_end: bool = False
+    #: In real seconds, for one script.
+    patience: float = PATIENCE
+
+
+def run_file(path: str, how: How, trace: Sink | None = None) -> Outcome:
+    """Run the script in the file ``path``; ``trace`` gets the stack's events."""
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        return Outcome(path, Result.FAILED, f"the file cannot be read: {for_terminal(reason)}")
+    if len(data) > MOST_BYTES:
+        return Outcome(path, Result.UNSUPPORTED, f"the file has more than {MOST_BYTES} bytes")
+    return run_text(data.decode("utf-8", "surrogateescape"), path, how, trace)
+
+
+def run_text(text: str, path: str, how: How, trace: Sink | None = None) -> Outcome:
+    """Run the script ``text``; ``path`` is what messages call it."""
+    try:
+        return _run(text, path, how, trace)
+    except Unsupported as missing:
+        return Outcome(path, Result.UNSUPPORTED, for_terminal(missing.reason), missing.line)
+    except ScriptError as error:
+        return Outcome(path, Result.FAILED, f"no script: {for_terminal(error.reason)}", error.line)
+    except Exception as error:
+        return internal_error(path, error)
+
+
+def internal_error(path: str, error: BaseException, line: int = 0) -> Outcome:
+    """What is to be said of a script that an exception of ours ended."""
+    last = traceback.extract_tb(error.__traceback__)[-1:]
+    where = f" at {Path(last[0].filename).name}:{last[0].lineno}" if last else ""
+    reason = f"internal error: {type(error).__name__}{where}: {for_terminal(str(error)[:200])}"
+    detail = for_terminal_lines("".join(traceback.format_exception(error)))
+    return Outcome(path, Result.FAILED, reason, line, detail)
+
+
+def for_terminal_lines(text: str) -> str:
+    """Several lines, each made safe."""
+    return "\n".join(map(for_terminal, text.splitlines()))
+
+
+def _run(text: str, path: str, how: How, trace: Sink | None) -> Outcome:
+    script = parse(text, path, how.defines)
+    chosen = profile(how.profile)
+    options = Options().with_pairs([*script.options, *how.options])
+    target = virtual_target(chosen, options, trace)
+    run = Run(script, text, target, options, chosen, Strictness(how.ignore, how.strict_end), patience=how.patience)
+    try:
+        return run.run()
+    except Exception as error:
+        outcome = internal_error(path, error, run.line)
+        outcome.crossings = run.outcome.crossings
+        return outcome
+    finally:
+        target.close()
+
+
+def virtual_target(chosen: Profile, options: Options, trace: Sink | None = None) -> VirtualTarget:
+    """Our stack as ``chosen`` has it, on a link as ``options`` have it."""
+    system = System.of(chosen)
+    host = Host(
+        [options.local_address], secret=_SECRET, mtu=options.link_mtu, offload=True, config=system.host, trace=trace
+    )
+    machine = Machine(host, now=EPOCH, personality=chosen.personality, config=system.sockets)
+    return VirtualTarget(machine, _Administrator(machine, system).apply)
+
+
+class _Administrator:
+    """Changes a machine's system while it runs."""
+
+    def __init__(self, machine: Machine, system: System) -> None:
+        self._machine = machine
+        self._system = system
+
+    def apply(self, action: Action) -> None:
+        """Raises NotPossible."""
+        old, self._system = self._system, self._system.apply(action)
+        host = self._machine.host
+        host.config = self._system.host
+        self._machine.config = self._system.sockets
+        changed: dict[str, Any] = changes(old, self._system)
+        if changed:
+            for connection in host.connections.values():
+                connection.settings = replace(connection.settings, **changed)
