@@ -87,15 +87,11 @@ option_lists = (
 
 
 def sequence(start: int, length: int) -> Sequence:
-    return Sequence(start, start + length, length)
+    return Sequence(start, start + length & 0xFFFFFFFF, length)
 
 
 sequences = st.builds(sequence, u32, st.integers(0, 3000))
-infos = st.builds(
-    IpInfo,
-    ecn=st.none() | st.sampled_from(["noecn", "ect0", "ect1", "ect01", "ce"]),
-    ttl=st.none() | u8,
-)
+infos = st.builds(IpInfo, ecn=st.none() | st.sampled_from(["noecn", "ect0", "ect1", "ect01", "ce"]), ttl=st.none() | u8)
 outers = st.lists(
     st.sampled_from(
         [

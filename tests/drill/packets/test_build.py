@@ -5,17 +5,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 
-from tests.drill.packets.strategies import (
-    LOCAL_4,
-    LOCAL_6,
-    REMOTE_4,
-    REMOTE_6,
-    Ends,
-    ends,
-    sequence,
-    tcp_packets,
-)
-from usertcp.drill.packets import Flow, Unbuildable, build
+from tests.drill.packets.strategies import LOCAL_4, LOCAL_6, REMOTE_4, REMOTE_6, Ends, ends, sequence, tcp_packets
+from usertcp.drill.packets import Flow, Unbuildable, UnknownPart, build, check
 from usertcp.drill.script import IcmpPacket, IpInfo, OuterHeader, Packet, Sequence, TcpOption, TcpPacket, UdpPacket
 from usertcp.wire import icmp, ipv4, ipv6, tcp
 from usertcp.wire.malformed import Malformed
@@ -136,8 +127,7 @@ def test_a_packet_in_packets() -> None:
     outer = (
         OuterHeader("ipv6", "fd00::1", "fd00::2"),
         OuterHeader("gre"),
-        OuterHeader("mpls", fields=(("label", 5), ("tc", 3), ("ttl", 9))),
-        OuterHeader("mpls", fields=(("label", 6), ("ttl", 8))),
+        OuterHeader("mpls", fields=(("label", 5), ("tc", 3), ("ttl", 9), ("label", 6), ("ttl", 8))),
         OuterHeader("ipv4", "1.1.1.1", "2.2.2.2"),
     )
     sent = build(replace(ACK, outer=outer), flow_4())
@@ -229,6 +219,11 @@ def test_an_error_about_nothing_said_is_about_the_first_segment() -> None:
         (replace(ACK, outer=(OuterHeader("ipv4", "1.2.3", "1.1.1.1"),)), "1.2.3"),
         (replace(ACK, outer=(OuterHeader("ipv4", "1.1.1.1", "2.2.2.2"), OuterHeader("udp"))), "no such"),
         (replace(ACK, outer=(OuterHeader("mpls", fields=(("ttl", 256),)),)), "out of its range"),
+        (
+            replace(ACK, outer=(OuterHeader("ipv4", "1.1.1.1", "2.2.2.2"), OuterHeader("gre", fields=(("key", 1),)))),
+            "GRE",
+        ),
+        (replace(ACK, outer=(OuterHeader("mpls", fields=(("ttk", 6),)),)), "ttk of an MPLS label"),
         (UdpPacket(65508), "too long"),
         (UdpPacket(65528), "does not fit"),
         (IcmpPacket("unreachable", "frag_needed", 65536), "MTU"),
@@ -241,6 +236,31 @@ def test_an_error_about_nothing_said_is_about_the_first_segment() -> None:
 def test_what_no_packet_can_say(packet: Packet, reason: str) -> None:
     with pytest.raises(Unbuildable, match=reason):
         build(packet, flow_4())
+
+
+@pytest.mark.parametrize(
+    ("packet", "inbound", "error"),
+    [
+        (replace(ACK, sequence=sequence(1, 65496)), True, Unbuildable),
+        (replace(ACK, options=(TcpOption("other"),)), True, UnknownPart),
+        (IcmpPacket("packet_too_big"), True, UnknownPart),
+        (IcmpPacket("packet_too_big"), False, UnknownPart),
+        (IcmpPacket("unreachable", "no_route"), False, UnknownPart),
+        (replace(ACK, outer=(OuterHeader("udp"),)), False, UnknownPart),
+        (replace(ACK, outer=(OuterHeader("ipv4", "1.1.1.1", "2.2.2.2"), OuterHeader("udp"))), True, UnknownPart),
+    ],
+)
+def test_checks_before_a_run(packet: Packet, inbound: bool, error: type[Unbuildable]) -> None:
+    with pytest.raises(Unbuildable) as caught:
+        check(packet, 4, inbound=inbound)
+    assert caught.type is error
+
+
+def test_what_is_in_order_passes_the_check() -> None:
+    check(ACK, 4, inbound=True)
+    check(replace(ACK, options=(TcpOption("mss"),)), 6, inbound=False)
+    check(IcmpPacket("packet_too_big", mtu=1280), 6, inbound=True)
+    check(IcmpPacket("packet_too_big", mtu=1280), 6, inbound=False)
 
 
 def test_ports_that_nobody_knows_yet() -> None:

@@ -3,13 +3,33 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from tests.drill.packets.strategies import LOCAL_4, REMOTE_4, Ends, ends, sequence, tcp_packets
+from tests.drill.packets.strategies import (
+    LOCAL_4,
+    REMOTE_4,
+    Ends,
+    all_icmp_packets,
+    ends,
+    sequence,
+    tcp_packets,
+    udp_packets,
+)
 from usertcp.drill.packets import Flow, build, compare, describe, diff
 from usertcp.drill.packets.spell import spell
-from usertcp.drill.script import IcmpPacket, IpInfo, OuterHeader, Packet, Sequence, TcpOption, TcpPacket, UdpPacket
+from usertcp.drill.parser import parse
+from usertcp.drill.script import (
+    IcmpPacket,
+    IpInfo,
+    OuterHeader,
+    Packet,
+    PacketEvent,
+    Sequence,
+    TcpOption,
+    TcpPacket,
+    UdpPacket,
+)
 
 HOST = Flow(REMOTE_4, LOCAL_4, 1, 2, 500, 900)
 
@@ -61,7 +81,7 @@ def script() -> Flow:
                 1,
                 outer=(OuterHeader("ipv4", "1.1.1.1", "2.2.2.2"), OuterHeader("mpls")),
             ),
-            "ipv4 1.1.1.1 > 2.2.2.2: mpls (label 0, tc 0, s 1, ttl 255): . 1:1(0) ack 1 win 1",
+            "ipv4 1.1.1.1 > 2.2.2.2: mpls (label 0, tc 0, [S], ttl 255): . 1:1(0) ack 1 win 1",
         ),
         (UdpPacket(1000), "udp (1000)"),
         (
@@ -106,6 +126,16 @@ def test_garbage_has_a_description_too(packet: bytes) -> None:
 def test_the_description_of_a_segment_is_how_a_script_says_it(packet: TcpPacket, ends: Ends) -> None:
     said = replace(packet, outer=(), ace=None, ip=IpInfo(), urgent=packet.urgent or None)
     assert describe(build(said, ends.host), ends.script) == spell(said)
+
+
+@given(tcp_packets | udp_packets | all_icmp_packets(4) | all_icmp_packets(6))
+def test_what_is_spelled_can_be_read(packet: Packet) -> None:
+    if isinstance(packet, TcpPacket) and packet.options:
+        # The empty one of the two options has no spelling of its own.
+        assume(TcpOption("AccECN", (), kind_number=172) not in packet.options)
+    (event,) = parse(f"0 > {spell(packet)}", "test").events
+    assert isinstance(event.action, PacketEvent)
+    assert event.action.packet == packet
 
 
 def test_the_text_of_a_failure() -> None:

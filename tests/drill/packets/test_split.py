@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.drill.packets.strategies import LOCAL_4, REMOTE_4, Ends, ends, option_lists, sequence, u32
-from usertcp.drill.packets import Flow, build, compare, split
+from usertcp.drill.packets import Flow, build, compare, divide, split
 from usertcp.drill.script import OuterHeader, TcpOption, TcpPacket, UdpPacket
 
 
@@ -20,6 +20,27 @@ def test_two_segments_say_what_one_said(
     second = TcpPacket(frozenset("FP."), sequence(start + cut, length - cut), 1, 100, 3, options)
     assert compare(first, pieces[0], ends.script) == []
     assert compare(second, pieces[1], ends.script) == []
+
+
+@given(ends, u32, st.integers(2, 5000), st.data())
+def test_a_divided_expectation_is_met_by_a_split_segment(
+    ends: Ends, start: int, length: int, data: st.DataObject
+) -> None:
+    expected = TcpPacket(frozenset("FPW."), sequence(start, length), 1)
+    cut = data.draw(st.integers(1, length - 1))
+    pieces = split(build(expected, ends.host), cut)
+    parts = divide(expected, cut)
+    assert pieces is not None
+    assert parts is not None
+    assert [compare(part, piece, ends.script) for part, piece in zip(parts, pieces, strict=True)] == [[], []]
+    assert parts[1].sequence.end == expected.sequence.end
+
+
+def test_what_cannot_be_divided() -> None:
+    expected = TcpPacket(frozenset("."), sequence(1, 10))
+    assert divide(expected, 9) is not None
+    assert divide(expected, 0) is None
+    assert divide(expected, 10) is None
 
 
 def test_what_cannot_be_split() -> None:

@@ -7,6 +7,8 @@
 ``describe(live, flow) -> str``                          an outbound packet in the script's words; never raises
 ``diff(line, packet, live, flow, differences) -> str``   the text of a failure
 ``split(live, length) -> two packets, or None``          a super-segment whose segments the script expects one by one
+``divide(packet, length) -> two packets, or None``       an expectation where several segments say what one was to say
+``check(packet, version, inbound)``                      before a run; raises Unbuildable, or its subclass UnknownPart
 ``endpoints(live) -> Endpoints``                         whose an outbound packet is: ask ``flow.sends(endpoints)``
 ======================================================== ==========================================================
 
@@ -17,13 +19,14 @@ whole checksums; a super-segment is one packet.
 from __future__ import annotations
 
 from usertcp.drill.packets.build import build
+from usertcp.drill.packets.check import check
 from usertcp.drill.packets.compare import compare
 from usertcp.drill.packets.describe import describe
 from usertcp.drill.packets.diff import diff
-from usertcp.drill.packets.errors import Unbuildable
+from usertcp.drill.packets.errors import Unbuildable, UnknownPart
 from usertcp.drill.packets.flow import Flow, TimestampClock
 from usertcp.drill.packets.live import Difference, Endpoints, read
-from usertcp.drill.packets.split import split
+from usertcp.drill.packets.split import divide, split
 
 __all__ = [
     "Difference",
@@ -31,10 +34,13 @@ __all__ = [
     "Flow",
     "TimestampClock",
     "Unbuildable",
+    "UnknownPart",
     "build",
+    "check",
     "compare",
     "describe",
     "diff",
+    "divide",
     "endpoints",
     "split",
 ]

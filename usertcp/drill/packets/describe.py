@@ -60,7 +60,7 @@ def _tcp(live: Live, segment: LiveTcp, flow: Flow, info: IpInfo, offset: int | N
     ack = flow.outbound_ack(segment.ack) if segment.flags & tcp.ACK else segment.ack or None
     return TcpPacket(
         frozenset(letter for letter, bit in FLAG_BITS.items() if segment.flags & bit),
-        Sequence(seq, seq + len(segment.payload), len(segment.payload)),
+        _sequence(seq, len(segment.payload)),
         ack,
         segment.window,
         segment.urgent or None,
@@ -69,6 +69,10 @@ def _tcp(live: Live, segment: LiveTcp, flow: Flow, info: IpInfo, offset: int | N
         live.outer,
         (segment.source_port, segment.destination_port),
     )
+
+
+def _sequence(start: int, length: int) -> Sequence:
+    return Sequence(start, start + length & 0xFFFFFFFF, length)
 
 
 def _likely_offset(segment: LiveTcp, flow: Flow) -> int:
@@ -102,8 +106,7 @@ def _icmp(live: Live, message: LiveIcmp, flow: Flow, info: IpInfo) -> IcmpPacket
             length = _quoted_length(message.body, version)
             if quoted.protocol == tcp.PROTOCOL:
                 start = flow.outbound_ack(quoted.seq)
-                payload = max(0, length - tcp.HEADER_LENGTH)
-                echoed_tcp = Sequence(start, start + payload, payload)
+                echoed_tcp = _sequence(start, max(0, length - tcp.HEADER_LENGTH))
             else:
                 echoed_udp = max(0, length - 8)
     return IcmpPacket(

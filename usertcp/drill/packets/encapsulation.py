@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv6Address
 from struct import Struct
 from typing import Final, NamedTuple
 
-from usertcp.drill.packets.errors import Unbuildable
+from usertcp.drill.packets.errors import Unbuildable, UnknownPart
 from usertcp.drill.script import OuterHeader
 from usertcp.wire import ipv4, ipv6
 from usertcp.wire.malformed import Malformed
@@ -24,6 +24,7 @@ _BY_ETHERTYPE: Final = {number: kind for kind, number in _IN_GRE.items()}
 
 _GRE = Struct("!HH")
 _MPLS = Struct("!I")
+_MPLS_FIELDS = frozenset(("label", "tc", "s", "ttl"))
 _TTL = 255
 #: More headers than any script writes, so that a crafted packet ends.
 _MAX_DEPTH = 16
@@ -48,12 +49,12 @@ def _header(header: OuterHeader, inside: str, length: int) -> bytes:
             case "ipv6":
                 return _ipv6(header, inside, length)
             case "gre":
-                return _GRE.pack(0, _IN_GRE[inside])
+                return _gre(header, inside)
             case "mpls":
-                return _MPLS.pack(_mpls_entry(header, last=inside != "mpls"))
+                return _mpls(header, last=inside != "mpls")
     except KeyError:
         raise Unbuildable(f"{header.kind} cannot carry {inside}") from None
-    raise Unbuildable(f"no such encapsulation: {header.kind}")
+    raise UnknownPart(f"no such encapsulation: {header.kind}")
 
 
 def _ipv4(header: OuterHeader, inside: str, length: int) -> bytes:
@@ -72,13 +73,33 @@ def _ipv6(header: OuterHeader, inside: str, length: int) -> bytes:
         raise Unbuildable(str(error)) from None
 
 
-def _mpls_entry(header: OuterHeader, *, last: bool) -> int:
-    said = {name.lower(): value for name, value in header.fields}
-    label, traffic_class, ttl = said.get("label", 0), said.get("tc", 0), said.get("ttl", _TTL)
-    bottom = said.get("s", int(last))
+def _gre(header: OuterHeader, inside: str) -> bytes:
+    if any(value for _, value in header.fields):
+        raise UnknownPart("a GRE header with more than a protocol")
+    return _GRE.pack(0, _IN_GRE[inside])
+
+
+def _mpls(header: OuterHeader, *, last: bool) -> bytes:
+    """One entry of the stack or several; ``last``: the bottom is among them, and is the last one if none says so."""
+    entries: list[dict[str, int]] = [{}]
+    for name, value in header.fields:
+        name = name.lower()
+        if name not in _MPLS_FIELDS:
+            raise UnknownPart(f"{name} of an MPLS label")
+        if name in entries[-1]:
+            entries.append({})
+        entries[-1][name] = value
+    if last and not any("s" in entry for entry in entries):
+        entries[-1]["s"] = 1
+    return b"".join(map(_mpls_entry, entries))
+
+
+def _mpls_entry(fields: dict[str, int]) -> bytes:
+    label, traffic_class, ttl = fields.get("label", 0), fields.get("tc", 0), fields.get("ttl", _TTL)
+    bottom = fields.get("s", 0)
     if label >> 20 or traffic_class >> 3 or ttl >> 8 or bottom >> 1:
         raise Unbuildable("an MPLS field is out of its range")
-    return label << 12 | traffic_class << 9 | bottom << 8 | ttl
+    return _MPLS.pack(label << 12 | traffic_class << 9 | bottom << 8 | ttl)
 
 
 class Peeled(NamedTuple):
@@ -125,17 +146,26 @@ def _peel_ip(packet: bytes, kind: str) -> _Step | None:
 
 
 def _peel_other(packet: bytes, kind: str) -> _Step | str:
-    if len(packet) < 4:
-        return f"{kind} header cut short"
-    if kind == "gre":
-        flags, ethertype = _GRE.unpack_from(packet)
-        if flags or ethertype not in _BY_ETHERTYPE:
-            return f"GRE with flags {flags:#06x} and ethertype {ethertype:#06x}"
-        return OuterHeader("gre"), _BY_ETHERTYPE[ethertype], packet[4:]
-    (entry,) = _MPLS.unpack_from(packet)
-    bottom = entry >> 8 & 1
-    fields = (("label", entry >> 12), ("tc", entry >> 9 & 7), ("s", bottom), ("ttl", entry & 0xFF))
-    inside = "mpls"
-    if bottom:
-        inside = "ipv6" if len(packet) > 4 and packet[4] >> 4 == 6 else "ipv4"
-    return OuterHeader("mpls", fields=fields), inside, packet[4:]
+    if kind == "mpls":
+        return _peel_mpls(packet)
+    if len(packet) < _GRE.size:
+        return "GRE header cut short"
+    flags, ethertype = _GRE.unpack_from(packet)
+    if flags or ethertype not in _BY_ETHERTYPE:
+        return f"GRE with flags {flags:#06x} and ethertype {ethertype:#06x}"
+    return OuterHeader("gre"), _BY_ETHERTYPE[ethertype], packet[_GRE.size :]
+
+
+def _peel_mpls(packet: bytes) -> _Step | str:
+    """The whole stack."""
+    fields: list[tuple[str, int]] = []
+    for at in range(0, len(packet) - _MPLS.size, _MPLS.size):
+        (entry,) = _MPLS.unpack_from(packet, at)
+        bottom = entry >> 8 & 1
+        fields += (("label", entry >> 12), ("tc", entry >> 9 & 7))
+        fields += (("s", 1),) if bottom else ()
+        fields.append(("ttl", entry & 0xFF))
+        if bottom:
+            rest = packet[at + _MPLS.size :]
+            return OuterHeader("mpls", fields=tuple(fields)), "ipv6" if rest[0] >> 4 == 6 else "ipv4", rest
+    return "MPLS labels without a bottom, or nothing behind it"

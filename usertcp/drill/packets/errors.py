@@ -9,3 +9,7 @@ class Unbuildable(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class UnknownPart(Unbuildable):
+    """It may well make sense, but not to us: a header, an option or a word of ICMP that we do not know."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from usertcp.drill.packets.errors import Unbuildable
+from usertcp.drill.packets.errors import UnknownPart
 
 _UNREACHABLE_4: Final = {
     "net_unreachable": 0,
@@ -80,12 +80,12 @@ _ERRORS: Final = {4: frozenset((3, 4, 5, 11, 12)), 6: frozenset((1, 2, 3, 4))}
 
 
 def number_of_type(word: str, version: int) -> int:
-    """The type that ``word`` (or a number as text) is in ICMP for IP ``version``.  Raises Unbuildable."""
+    """The type that ``word`` (or a number as text) is in ICMP for IP ``version``.  Raises UnknownPart."""
     return _number(word, _TYPES_6 if version == 6 else _TYPES_4, f"ICMPv{version} type")
 
 
 def number_of_code(word: str | None, kind: int, version: int) -> int:
-    """The code of type ``kind``; 0 where none is said.  Raises Unbuildable."""
+    """The code of type ``kind``; 0 where none is said.  Raises UnknownPart."""
     if word is None:
         return 0
     codes = _CODES_6 if version == 6 else _CODES_4
@@ -100,7 +100,7 @@ def _number(word: str, words: dict[str, int], what: str) -> int:
     except ValueError:
         number = -1
     if not 0 <= number <= 0xFF:
-        raise Unbuildable(f"no such {what}: {word}")
+        raise UnknownPart(f"no such {what}: {word}")
     return number
 
 

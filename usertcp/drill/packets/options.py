@@ -9,7 +9,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final
 
-from usertcp.drill.packets.errors import Unbuildable
+from usertcp.drill.packets.errors import Unbuildable, UnknownPart
 from usertcp.drill.script import TcpOption
 from usertcp.wire.tcp import MAX_OPTIONS_LENGTH
 
@@ -76,7 +76,7 @@ def _encode(option: TcpOption) -> bytes:
         case "unknown":
             return _framed(option.kind_number, option.data)
         case _:
-            raise Unbuildable(f"no such TCP option: {kind}")
+            raise UnknownPart(f"no such TCP option: {kind}")
 
 
 def _framed(kind: int, data: bytes) -> bytes:

@@ -79,8 +79,22 @@ def outer_text(outer: tuple[OuterHeader, ...]) -> str:
 
 def _outer_header(header: OuterHeader) -> str:
     between = f" {header.source} > {header.destination}" if header.source else ""
-    fields = ", ".join(f"{name} {value}" for name, value in header.fields)
-    return f"{header.kind}{between}{f' ({fields})' if fields else ''}:"
+    return f"{header.kind}{between}{''.join(map(_group, _groups(header.fields)))}:"
+
+
+def _groups(fields: tuple[tuple[str, int], ...]) -> list[list[tuple[str, int]]]:
+    """Each label of MPLS has all of its fields once."""
+    groups: list[list[tuple[str, int]]] = []
+    for name, value in fields:
+        if not groups or name in dict(groups[-1]):
+            groups.append([])
+        groups[-1].append((name, value))
+    return groups
+
+
+def _group(fields: list[tuple[str, int]]) -> str:
+    named = ("[S]" if field == ("s", 1) else " ".join(map(str, field)) for field in fields)
+    return f" ({', '.join(named)})"
 
 
 def _ip(info: IpInfo) -> str:

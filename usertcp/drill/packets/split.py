@@ -1,7 +1,10 @@
-"""A super-segment where the script expects its segments one by one."""
+"""Where a script's segments and those on the wire say the same, but are cut otherwise."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from usertcp.drill.script import Sequence, TcpPacket
 from usertcp.wire import checksum, ipv4, ipv6, tcp
 from usertcp.wire.malformed import Malformed
 
@@ -24,6 +27,24 @@ def split(packet: bytes, length: int) -> tuple[bytes, bytes] | None:
     seq = int.from_bytes(packet[start + 4 : start + 8], "big") + length & 0xFFFFFFFF
     second = second[: start + 4] + seq.to_bytes(4, "big") + second[start + 8 :]
     return _completed(first, start), _completed(second, start)
+
+
+def divide(expected: TcpPacket, length: int) -> tuple[TcpPacket, TcpPacket] | None:
+    """The expectation as two, the first for ``length`` bytes of payload; None where it has not more.
+
+    PSH and FIN are expected of the last one, CWR of the first one.  Whether a device sets PSH earlier too is its
+    own choice: leave it out of that comparison.
+    """
+    sequence = expected.sequence
+    if not 0 < length < sequence.length:
+        return None
+    middle = sequence.start + length & 0xFFFFFFFF
+    first = replace(sequence, end=middle, length=length)
+    second = Sequence(middle, sequence.end, sequence.length - length, sequence.absolute)
+    return (
+        replace(expected, sequence=first, flags=expected.flags - {"P", "F"}),
+        replace(expected, sequence=second, flags=expected.flags - {"W"}),
+    )
 
 
 def _tcp_start(packet: bytes) -> int | None:
