@@ -1,0 +1,92 @@
+"""Whose stack a script was written for: the defaults that it takes for granted.
+
+A profile only chooses values; whatever differs between stacks is a setting of ours with a name of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from usertcp.drill.shell import Dialect
+from usertcp.sim.posix import SocketConfig
+from usertcp.stack.host import HostConfig
+from usertcp.tcp.settings import Settings
+
+
+class UnknownProfile(ValueError):
+    """There is no profile of this name; the text says which there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How a system is after it was started."""
+
+    name: str
+    #: Whose commands and variables its scripts use.
+    dialect: Dialect
+    #: Whose socket calls.
+    personality: Literal["linux", "freebsd"]
+    host: HostConfig
+    sockets: SocketConfig
+    #: Whether its device takes super-segments.
+    offload: bool
+
+
+_USERTCP: Final = Profile(
+    name="usertcp",
+    dialect="linux",
+    personality="linux",
+    host=HostConfig(),
+    sockets=SocketConfig(),
+    offload=True,
+)
+
+_LINUX: Final = Profile(
+    name="linux",
+    dialect="linux",
+    personality="linux",
+    host=HostConfig(
+        settings=Settings(
+            initial_receive_buffer=131072,
+            receive_buffer=6 << 20,
+            max_rto=120.0,
+            rfc1337=False,
+            mtu_probing=False,
+        ),
+    ),
+    sockets=SocketConfig(),
+    offload=True,
+)
+
+_FREEBSD: Final = Profile(
+    name="freebsd",
+    dialect="freebsd",
+    personality="freebsd",
+    host=HostConfig(
+        settings=Settings(
+            initial_receive_buffer=65536,
+            receive_buffer=2 << 20,
+            max_rto=64.0,
+            min_mss=216,
+            keepalive=True,
+            keepalive_probes=8,
+            tlp=False,
+            frto=False,
+            mtu_probing=False,
+        ),
+    ),
+    sockets=SocketConfig(somaxconn=128),
+    offload=False,
+)
+
+_PROFILES: Final = {profile.name: profile for profile in (_LINUX, _FREEBSD, _USERTCP)}
+NAMES: Final = tuple(_PROFILES)
+
+
+def profile(name: str) -> Profile:
+    """The profile of this name.  Raises UnknownProfile."""
+    try:
+        return _PROFILES[name]
+    except KeyError:
+        raise UnknownProfile(f"no profile {name!r}; there are: {', '.join(NAMES)}") from None
