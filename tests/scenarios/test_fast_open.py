@@ -43,7 +43,7 @@ def fast_opened(settings: Settings = PLAIN, flags: int = SYN) -> tuple[Us, Peer]
 
 
 def test_data_of_the_syn_is_answered_before_the_handshake_ends() -> None:
-    """RFC 7413 §3.1, and §4.2.2."""
+    """RFC 7413 §3, and §4.2.2."""
     us, peer = fast_opened()
     assert us.reads() == b"GET /"
     us.sends(b"200 OK")
@@ -235,7 +235,7 @@ def known_server(settings: Settings = PLAIN, *, mss: int = 1460, **how: int) -> 
 
 
 def test_the_first_time_we_ask_for_a_cookie_and_then_data_goes_with_the_syn() -> None:
-    """RFC 7413 §3.1: the whole story."""
+    """RFC 7413 §3: the whole story."""
     us, peer = known_server()
     us.connects(b"GET /")
     assert peer.receives(SYN, seq=0, data=b"GET /").options.fast_open == COOKIE

@@ -72,6 +72,25 @@ def test_a_window_that_shrinks_to_zero_is_probed() -> None:
     assert sum(len(segment.payload) for segment in peer.ignores()) >= MSS
 
 
+def test_a_window_that_shrinks_keeps_the_connection() -> None:
+    """RFC 9293 §3.8.6 (MAY-7, SHLD-17): what lies beyond the right edge may be sent again, and it is no reason to
+    give up that the peer does not take it."""
+    us, peer = established(replace(PLAIN, r2=100), window=4 * MSS)
+    us.sends(bytes(4 * MSS))
+    peer.ignores()
+    peer.sends(ACK, ack=1 + MSS, window=100)
+    peer.receives(ACK, seq=1 + MSS, length=MSS, after=us.tcb.status().rto)
+    began = us.now
+    while us.now < began + 400:
+        peer.sends(ACK, ack=1 + MSS + 100, window=0)
+        us._run(us.now + 61, stop_at_packet=True)
+        peer.receives(ACK, seq=1 + MSS + 100, length=1)
+    assert us.state is State.ESTABLISHED
+    peer.sends(ACK, ack=1 + MSS + 100, window=4 * MSS)
+    us.waits(10)
+    assert sum(len(segment.payload) for segment in peer.ignores()) >= 3 * MSS - 100
+
+
 # -- Probing a closed window: §3.8.6.1 ---------------------------------------------------------------
 
 

@@ -1,1 +1,1 @@
-"""One end of a TCP connection, sans-IO: RFC 9293 section 3."""
+"""One end of a TCP connection, sans-IO: RFC 9293 §3."""
