@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from usertcp.drill.errors import ScriptError
 from usertcp.drill.lexer import CODE, COMMAND, END, FRACTION, INTEGER, OPTION, WORD, Lexer
 from usertcp.drill.parser_calls import system_call
 from usertcp.drill.parser_packets import packet_event
@@ -44,7 +45,7 @@ def parse(text: str, path: str, defines: Mapping[str, str] | None = None) -> Scr
             init.append(_command(lexer))
         else:
             break
-    lexer.define(_definitions(options, lexer) | dict(defines or {}))
+    lexer.define(_definitions(options, lines) | dict(defines or {}))
     events = []
     while lexer.kind != END:
         events.append(_event(lexer))
@@ -64,13 +65,13 @@ def _option(lexer: Lexer) -> tuple[str, str]:
     return name, value
 
 
-def _definitions(options: list[tuple[str, str]], lexer: Lexer) -> dict[str, str]:
+def _definitions(options: list[tuple[str, str]], lines: list[int]) -> dict[str, str]:
     found = {}
-    for name, value in options:
+    for (name, value), line in zip(options, lines, strict=True):
         if name == "define":
             word, equals, meaning = value.partition("=")
             if not equals or not re.fullmatch(r"\w+", word, re.ASCII):
-                raise lexer.wrong("expected --define=NAME=VALUE", 0)
+                raise ScriptError(line, "expected --define=NAME=VALUE")
             found[word] = meaning[1:-1] if meaning[:1] == "'" == meaning[-1:] else meaning
     return found
 

@@ -11,8 +11,10 @@ import re
 from usertcp.drill.lexer import FRACTION, HEXADECIMAL, INTEGER, STRING, WORD, Lexer
 from usertcp.drill.script import Anything, Array, Call, Expression, Number, Operation, Structure, SystemCall, Text, Word
 
-#: How deep brackets may stand in brackets.
+#: How deep brackets may stand in brackets, and how many operators may follow each other: who walks over an
+#: expression may recurse.
 MOST_DEPTH = 40
+MOST_OPERATORS = 100
 
 #: Loosest first.  A "+" or "*" behind a result begins the next event, so sums and products need brackets.
 _PRECEDENCE = {"|": 1, "^": 2, "&": 3, "<<": 4, ">>": 4}
@@ -46,8 +48,12 @@ def system_call(lexer: Lexer, end: float | None) -> SystemCall:
 def expression(lexer: Lexer, depth: int = 0, loosest: int = 1) -> Expression:
     """The expression that comes next, as far as it goes; of operators, those that bind as tightly as ``loosest``."""
     left = _operand(lexer, depth)
+    count = 0
     while (precedence := _PRECEDENCE.get(lexer.kind, 0)) >= loosest:
         operator = lexer.take()
+        count += 1
+        if count > MOST_OPERATORS:
+            raise lexer.wrong("an expression with too many operators")
         left = Operation(operator, left, expression(lexer, depth, precedence + 1))
     return left
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 
 from usertcp.drill.lexer import FRACTION, HEXADECIMAL, INTEGER, WORD, Lexer
 from usertcp.drill.parser_tcp_options import tcp_options
@@ -23,7 +24,7 @@ from usertcp.drill.script import (
 )
 
 _MASK = 0xFFFF_FFFF
-_FLAGS = re.compile(r"[FSRPEUWAN]*[0-7]?[FSRPEUWAN]*\.?[0-7]?|-", re.ASCII)
+_FLAGS = re.compile(r"[FSRPEUWAN]*([0-7]?)[FSRPEUWAN]*\.?([0-7]?)|-", re.ASCII)
 _FLAG_PIECES = (WORD, INTEGER, FRACTION, ".", "-")
 _ECN = ("noecn", "ect0", "ect1", "ect01", "ce")
 #: The colon that ends a header may adjoin an address that is made of colons.
@@ -39,9 +40,11 @@ Ports = tuple[int, int] | None
 def packet_event(lexer: Lexer) -> PacketEvent:
     """The packet that comes next, from its ``<`` or ``>``."""
     inbound = lexer.take() == "<"
-    ip, outer, echoed = _brackets(lexer, IpInfo()), [], None
+    ip, outer, echoed = _brackets(lexer, _NOTHING_SAID), [], None
     while (header := _outer_header(lexer)) is not None:
         outer.append(header)
+        if len(outer) > _MOST_HEADERS:
+            raise lexer.wrong("a packet with too many headers")
     ip = _brackets(lexer, ip)
     if lexer.kind == "[":
         echoed = _echoed(lexer)
@@ -61,6 +64,10 @@ def packet_event(lexer: Lexer) -> PacketEvent:
         raise lexer.unsupported("encapsulation in UDP")
     return PacketEvent(inbound, packet)
 
+
+_NOTHING_SAID = IpInfo()
+#: Headers around a packet, fields of one of them; more than fit is the packet builder's to say.
+_MOST_HEADERS = _MOST_FIELDS = 100
 
 # -- IP -------------------------------------------------------------------------------------------------
 
@@ -149,6 +156,8 @@ def _header_fields(lexer: Lexer) -> tuple[tuple[str, int], ...]:
     fields: list[tuple[str, int]] = []
     bracket = lexer.accept("(")
     while lexer.kind == WORD:
+        if len(fields) > _MOST_FIELDS:
+            raise lexer.wrong("a header with too many fields")
         name = lexer.take()
         fields.append((name, lexer.integer(f"a number for {name[:40]}", 0, _MASK)))
         lexer.accept(",")
@@ -162,6 +171,8 @@ def _mpls(lexer: Lexer) -> OuterHeader:
     fields: list[tuple[str, int]] = []
     while lexer.accept("("):
         while not lexer.accept(")"):
+            if len(fields) > _MOST_FIELDS:
+                raise lexer.wrong("a header with too many fields")
             if lexer.accept("["):
                 lexer.expect(WORD, "'S'")
                 lexer.expect("]", "']'")
@@ -223,17 +234,28 @@ def _flags(lexer: Lexer) -> tuple[frozenset[str], int | None]:
         text += lexer.take()
     if not text:
         raise lexer.expected("a packet")
-    if not _FLAGS.fullmatch(text):
-        if text[0].islower():
-            raise lexer.unsupported(f"a packet of the kind '{text[:40]}'", offset)
-        raise lexer.wrong(f"expected the flags of a segment, found '{text[:40]}'", offset)
-    flags = frozenset(text.replace("N", "A").replace("-", ""))
-    digits = [c for c in text if c.isdigit()]
-    if not digits:
+    meaning = _meaning(text[:_MOST_FLAGS])
+    if meaning is not None and len(text) < _MOST_FLAGS:
+        return meaning
+    if text[0].islower():
+        raise lexer.unsupported(f"a packet of the kind '{text[:40]}'", offset)
+    raise lexer.wrong(f"expected the flags of a segment, found '{text[:40]}'", offset)
+
+
+_MOST_FLAGS = 20
+
+
+@lru_cache(1024)
+def _meaning(text: str) -> tuple[frozenset[str], int | None] | None:
+    """Flags, and the accurate-ECN counter if they have it as a digit in place of its three flags."""
+    match = _FLAGS.fullmatch(text)
+    if match is None:
+        return None
+    digit = match[1] or match[2]
+    flags = frozenset(text.replace("N", "A")) - {"-", digit}
+    if not digit:
         return flags, None
-    if len(digits) > 1 or flags & {"E", "W", "A"}:
-        raise lexer.wrong(f"the flags '{text}' say the ECN counter twice", offset)
-    return flags - set(digits), int(digits[0])
+    return None if (match[1] and match[2]) or flags & {"E", "W", "A"} else (flags, int(digit))
 
 
 def _absolute(lexer: Lexer) -> bool:
@@ -242,17 +264,27 @@ def _absolute(lexer: Lexer) -> bool:
 
 def _sequence(lexer: Lexer) -> Sequence:
     offset = lexer.start
+    plain = lexer.raw(_PLAIN_SEQUENCE)
+    if plain is not None:  # nearly always, and much faster than seven tokens
+        absolute = False
+        start, end, length = map(int, plain.groups())
+    else:
+        absolute, start, end, length = _spelled_out(lexer)
+    if (end - start - length) & _MASK or length > 0xFFFF:
+        raise lexer.wrong(f"from {start} to {end} are not {length} bytes of a segment", offset)
+    return Sequence(start & _MASK, end & _MASK, length, absolute)
+
+
+_PLAIN_SEQUENCE = re.compile(r"([0-9]{1,20}):([0-9]{1,20})\(([0-9]{1,9})\)", re.ASCII)
+
+
+def _spelled_out(lexer: Lexer) -> tuple[bool, int, int, int]:
     absolute = _absolute(lexer)
     start = lexer.integer("a sequence number")
     lexer.expect(":", "':' and the sequence number behind the data")
     _absolute(lexer)
     end = lexer.integer("the sequence number behind the data")
-    lexer.expect("(", "'(' and the number of bytes")
-    length = lexer.integer("a number of bytes", 0, 0xFFFF)
-    lexer.expect(")", "')'")
-    if (end - start - length) & _MASK:
-        raise lexer.wrong(f"from {start} to {end} are not {length} bytes", offset)
-    return Sequence(start & _MASK, end & _MASK, length, absolute)
+    return absolute, start, end, _length(lexer)
 
 
 def _mutations(lexer: Lexer) -> str:
@@ -269,10 +301,10 @@ def _mutations(lexer: Lexer) -> str:
 
 def _udp(lexer: Lexer, ip: IpInfo, outer: tuple[OuterHeader, ...], ports: Ports) -> UdpPacket:
     ports = ports or _ports(lexer)
-    return UdpPacket(_udp_length(lexer), ip, outer, ports)
+    return UdpPacket(_length(lexer), ip, outer, ports)
 
 
-def _udp_length(lexer: Lexer) -> int:
+def _length(lexer: Lexer) -> int:
     lexer.expect("(", "'(' and the number of bytes")
     length = lexer.integer("a number of bytes", 0, 0xFFFF)
     lexer.expect(")", "')'")
@@ -284,7 +316,7 @@ def _echoed(lexer: Lexer) -> Sequence | int:
     lexer.expect("[", "'['")
     echoed: Sequence | int
     if lexer.accept_word("udp"):
-        echoed = _udp_length(lexer)
+        echoed = _length(lexer)
     elif lexer.kind == WORD and not lexer.accept_word("tcp"):
         raise lexer.unsupported(f"an ICMP message that quotes {lexer.found()}")
     else:
