@@ -102,6 +102,15 @@ def test_fields_of_ip_are_told_where_they_were_asked_for() -> None:
     assert describe(sent, script(), UdpPacket(1, IpInfo("ce", 1, 1, 1))) == "[ect0, ttl 9, tos 0x22] udp (1)"
 
 
+def test_ports_are_told_where_they_were_asked_for() -> None:
+    sent = build(UdpPacket(1), HOST)
+    assert describe(sent, script(), UdpPacket(1, ports=(3, 4))) == "2 > 1 udp (1)"
+    flow = script()
+    flow.named_ports = (7, 8)
+    assert describe(sent, flow, UdpPacket(1, ports=(3, 4))) == "7 > 8 udp (1)"
+    assert describe(sent, flow, IcmpPacket("unreachable")) == "udp (1)"
+
+
 def test_a_first_syn_is_number_0() -> None:
     flow = Flow(LOCAL_4, REMOTE_4, 2, 1)
     assert describe(build(TcpPacket(frozenset("S"), sequence(77, 0), None, 1), HOST), flow) == "S 0:0(0) win 1"
@@ -151,3 +160,11 @@ def test_the_text_of_a_failure() -> None:
         "  length: expected 10, actual 9",
         "  mss: expected mss 1460, actual mss 1440",
     ]
+
+
+def test_words_of_a_script_are_escaped() -> None:
+    sent = build(IcmpPacket("unreachable", "port_unreachable", echoed_udp=1), HOST)
+    packet, flow = IcmpPacket("\x1b[2J"), script()
+    text = diff("\x1b", packet, sent, flow, compare(packet, sent, flow))
+    assert "\x1b" not in text
+    assert "\\x1b[2J" in text

@@ -169,6 +169,13 @@ def test_echoed_timestamps() -> None:
     assert [echoed(flow, number) for number in (100, 200, 199)] == [5000, 5003, 5002]
 
 
+def test_an_echo_of_what_the_script_never_called_anything() -> None:
+    flow = ours()
+    options = (TcpOption("TS", (5000, 0)), TcpOption("nop"), TcpOption("nop"))
+    assert compare(segment("S.", 0, 1, options=None), live("S.", 9, 1001, options=options), flow) == []
+    assert [echoed(flow, number) for number in (0, 1, 77)] == [0, 5000, 5000]
+
+
 def test_whose_a_packet_is() -> None:
     packet = live(".", 1, 1)
     assert endpoints(packet) == Endpoints(LOCAL_4, US, REMOTE_4, THEM)

@@ -21,6 +21,7 @@ from usertcp.drill.packets.flow import Flow
 from usertcp.drill.packets.live import Difference, Live, LiveTcp, LiveUdp, read
 from usertcp.drill.packets.spell import flags_text, outer_text
 from usertcp.drill.script import IcmpPacket, IpInfo, OuterHeader, Packet, Sequence, TcpPacket, UdpPacket
+from usertcp.observe.escape import for_terminal
 from usertcp.wire import codepoint, tcp
 
 _Value = TypeVar("_Value")
@@ -48,7 +49,8 @@ def compare(expected: Packet, packet: bytes, flow: Flow, ignore: Set[Ignore] = f
         differences.append(Difference("ip header", "right", "none"))
     if not differences:
         _learn(expected, live, flow)
-    return differences
+    # Words of the script may be among the values.
+    return [Difference(field, for_terminal(want), for_terminal(have)) for field, want, have in differences]
 
 
 def _protocol(packet: Packet | None) -> str:
@@ -219,5 +221,5 @@ def _learn(expected: Packet, live: Live, flow: Flow) -> None:
     flow.left(body.flags, body.seq, start)
     said = next((option for option in expected.options or () if option.kind == "TS"), None)
     sent = next((option for option in body.options if option.kind == "TS"), None)
-    if sent is not None and said is not None and said.values:
-        flow.learn_timestamp(said.values[0], sent.values[0])
+    if sent is not None:
+        flow.learn_timestamp(said.values[0] if said is not None and said.values else None, sent.values[0])

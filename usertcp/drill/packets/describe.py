@@ -10,6 +10,7 @@ from usertcp.drill.packets.flow import Flow
 from usertcp.drill.packets.live import Live, LiveIcmp, LiveTcp, LiveUdp, read
 from usertcp.drill.packets.spell import spell
 from usertcp.drill.script import IcmpPacket, IpInfo, Packet, Sequence, TcpOption, TcpPacket, UdpPacket
+from usertcp.observe.escape import for_terminal
 from usertcp.wire import icmp, tcp
 
 _ECN_WORDS = ("noecn", "ect1", "ect0", "ce")
@@ -18,14 +19,18 @@ _ECN_WORDS = ("noecn", "ect1", "ect0", "ce")
 def describe(packet: bytes, flow: Flow, like: Packet | None = None) -> str:
     """One line of packetdrill's language for an outbound packet (IP and up); safe for a terminal.
 
-    Of the IP header only what ``like`` says is said too, and an ECN field that is not 0.
+    Ports and fields of the IP header are told where ``like`` tells them, and an ECN field that is not 0.
     """
     live = read(packet)
     seen = observed(live, flow)
     if seen is None:
         what = "; ".join(fault.actual for fault in live.faults) or f"protocol {live.protocol}"
-        return f"{len(packet)} bytes ({what})"
-    return spell(replace(seen, ip=_asked_for(seen.ip, IpInfo() if like is None else like.ip)))
+        return f"{len(packet)} bytes ({for_terminal(what)})"
+    seen = replace(seen, ip=_asked_for(seen.ip, IpInfo() if like is None else like.ip))
+    if isinstance(seen, TcpPacket | UdpPacket):
+        named = isinstance(like, TcpPacket | UdpPacket) and like.ports is not None
+        seen = replace(seen, ports=(flow.named_ports or seen.ports) if named else None)
+    return for_terminal(spell(seen))
 
 
 def _asked_for(seen: IpInfo, asked: IpInfo) -> IpInfo:

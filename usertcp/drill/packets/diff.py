@@ -18,6 +18,6 @@ def diff(line: str, expected: Packet, packet: bytes, flow: Flow, differences: It
     ``line`` is the script's own text, from the file; "" leaves it out.
     """
     lines = [for_terminal(line.strip())] if line else []
-    lines += [f"  expected: > {spell(expected)}", f"  actual:   > {describe(packet, flow, expected)}"]
+    lines += [f"  expected: > {for_terminal(spell(expected))}", f"  actual:   > {describe(packet, flow, expected)}"]
     lines += [f"  {field}: expected {want}, actual {have}" for field, want, have in differences]
     return "\n".join(lines)

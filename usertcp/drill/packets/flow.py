@@ -54,6 +54,8 @@ class Flow:
     #: (script, live): the first outbound timestamp, and the last one.
     first_timestamp: tuple[int, int] | None = None
     last_timestamp: tuple[int, int] | None = None
+    #: The last outbound timestamp, whether the script called it something or not.
+    sent_timestamp: int | None = None
     #: (local, remote) as the script calls them, where it does.
     named_ports: tuple[int, int] | None = None
     #: The sequence number on the wire of the remote SYN that the present connection has, or that would begin another.
@@ -73,14 +75,17 @@ class Flow:
     def inbound_ecr(self, number: int) -> int:
         """The live timestamp that the script calls ``number``.
 
-        One that it never named is as far from the last one as the script says.  0 stays 0: "nothing to echo".
+        One that it never named is as far from the last one as the script says; where it named none (``<...>``), it is
+        the last one that was sent.  0 stays 0: "nothing to echo".
         """
         if number in self.timestamps:
             return self.timestamps[number]
-        if self.last_timestamp is None or number == 0:
-            return number & _MASK
-        script, live = self.last_timestamp
-        return (live + number - script) & _MASK
+        if number and self.last_timestamp is not None:
+            script, live = self.last_timestamp
+            return (live + number - script) & _MASK
+        if number and self.sent_timestamp is not None:
+            return self.sent_timestamp
+        return number & _MASK
 
     # -- Wire to script
 
@@ -119,8 +124,11 @@ class Flow:
             self.local_offset = (seq - script_seq) & _MASK
             self._may_be_gone = False
 
-    def learn_timestamp(self, script: int, live: int) -> None:
-        """An outbound packet carried the timestamp ``live``, which the script calls ``script``."""
+    def learn_timestamp(self, script: int | None, live: int) -> None:
+        """An outbound packet carried the timestamp ``live``, which the script calls ``script``, if it does."""
+        self.sent_timestamp = live
+        if script is None:
+            return
         self.timestamps[script] = live
         self.last_timestamp = (script, live)
         if self.first_timestamp is None:

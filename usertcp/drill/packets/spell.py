@@ -6,28 +6,34 @@ from typing import Final
 
 from usertcp.drill.packets.options import ACC_ECN_1
 from usertcp.drill.script import IcmpPacket, IpInfo, OuterHeader, Packet, Sequence, TcpOption, TcpPacket, UdpPacket
-from usertcp.observe.escape import for_terminal
 
 _FLAG_ORDER: Final = "FSRPUEWA."
 
 
 def spell(packet: Packet) -> str:
-    """One line, safe for a terminal; IP fields only where they say something unusual or were asked for."""
+    """One line, without the direction; the parser reads it to the same packet.
+
+    Words and mutations come out as they are: a terminal needs them escaped.
+    """
     parts = [outer_text(packet.outer), _ip(packet.ip)]
     match packet:
         case TcpPacket():
             parts += _tcp(packet)
         case UdpPacket():
-            parts.append(f"udp ({packet.length})")
+            parts += [_ports(packet.ports), f"udp ({packet.length})"]
         case IcmpPacket():
             parts += _icmp(packet)
-    return for_terminal(" ".join(filter(None, parts)))
+    return " ".join(filter(None, parts))
+
+
+def _ports(ports: tuple[int, int] | None) -> str:
+    return f"{ports[0]} > {ports[1]}" if ports else ""
 
 
 def _tcp(packet: TcpPacket) -> list[str]:
-    parts = [flags_text(packet), _sequence(packet.sequence)]
+    parts = [_ports(packet.ports), flags_text(packet), _sequence(packet.sequence)]
     if packet.ack is not None:
-        parts.append(f"ack {packet.ack}")
+        parts.append(f"ack {'@' if packet.ack_absolute else ''}{packet.ack}")
     if packet.window is not None:
         parts.append(f"win {packet.window}")
     if packet.urgent is not None:
@@ -36,6 +42,8 @@ def _tcp(packet: TcpPacket) -> list[str]:
         parts.append("<...>")
     elif packet.options:
         parts.append(f"<{options_text(packet.options)}>")
+    if packet.mutations:
+        parts.append(f"{{{packet.mutations}}}")
     return parts
 
 
@@ -49,7 +57,7 @@ def flags_text(packet: TcpPacket) -> str:
 
 
 def _sequence(sequence: Sequence) -> str:
-    return f"{sequence.start}:{sequence.end}({sequence.length})"
+    return f"{'@' if sequence.absolute else ''}{sequence.start}:{sequence.end}({sequence.length})"
 
 
 def options_text(options: tuple[TcpOption, ...]) -> str:
