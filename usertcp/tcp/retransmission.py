@@ -174,7 +174,13 @@ class RetransmissionQueue:
             delivery.note(record)
             self._take_out(record)
         self._head = head
-        if head < len(records) and records[head].seq < ack:
+        if head == len(records):
+            # Nothing is outstanding: an idle connection keeps no records.
+            records.clear()
+            self._lost.clear()
+            self._head = 0
+            return
+        if records[head].seq < ack:
             self._acknowledge_part(records[head], ack, delivery)
         if head > 64 and head * 2 > len(records):
             del records[:head]
