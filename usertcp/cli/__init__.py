@@ -19,6 +19,7 @@ _VERBS: Final = {
     "try": ("usertcp.cli.try_:try_", "Run a command against us in a private network; no root needed."),
     "connect": ("usertcp.cli.connect:connect", "Connect like netcat: stdin goes out, what comes to stdout."),
     "states": ("usertcp.cli.states:states", "Print the state diagram and the table behind it."),
+    "drill": ("usertcp.cli.drill:drill", "Run packetdrill scripts against our stack, in virtual time."),
 }
 
 
@@ -47,11 +48,7 @@ class _Cli(click.Group):
             formatter.write_dl([(verb, summary) for verb, (_, summary) in _VERBS.items()])
 
     def main(
-        self,
-        args: Sequence[str] | None = None,
-        prog_name: str | None = None,
-        *more: Any,
-        **extra: Any,
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, *more: Any, **extra: Any
     ) -> NoReturn:
         """Run the command and exit with its status."""
         extra["standalone_mode"] = False

@@ -187,7 +187,7 @@ class Arguments:
         try:
             return ip_address(text).packed
         except ValueError:
-            raise self.refuse(f"the address {text!a}")
+            raise self.refuse(f"the address {text!a}") from None
 
     def local(self) -> SocketAddress:
         """Where ``bind(fd, ..., ...)`` binds."""

@@ -17,6 +17,7 @@ from usertcp.drill.ignore import Ignore
 from usertcp.drill.options import Options
 from usertcp.drill.outcome import Outcome, Result
 from usertcp.drill.parser import parse
+from usertcp.drill.patience import at_most
 from usertcp.drill.profiles import Profile, profile
 from usertcp.drill.run import PATIENCE, Run, Strictness
 from usertcp.drill.shell import Action
@@ -25,6 +26,7 @@ from usertcp.drill.virtual import EPOCH, VirtualTarget
 from usertcp.observe.escape import for_terminal
 from usertcp.sim.posix import Machine
 from usertcp.stack.host import Host
+from usertcp.stack.path_mtu import PathMtuCache
 from usertcp.tcp.events import Sink
 
 #: A script is text of a few hundred lines.
@@ -64,7 +66,8 @@ def run_file(path: str, how: How, trace: Sink | None = None) -> Outcome:
 def run_text(text: str, path: str, how: How, trace: Sink | None = None) -> Outcome:
     """Run the script ``text``; ``path`` is what messages call it."""
     try:
-        return _run(text, path, how, trace)
+        with at_most(2 * how.patience):
+            return _run(text, path, how, trace)
     except Unsupported as missing:
         return Outcome(path, Result.UNSUPPORTED, for_terminal(missing.reason), missing.line)
     except ScriptError as error:
@@ -109,7 +112,7 @@ def virtual_target(chosen: Profile, options: Options, trace: Sink | None = None)
     host = Host(
         [options.local_address], secret=_SECRET, mtu=options.link_mtu, offload=True, config=system.host, trace=trace
     )
-    machine = Machine(host, now=EPOCH, personality=chosen.personality, config=system.sockets)
+    machine = Machine(host, now=EPOCH, personality=chosen.personality, config=system.sockets, whole=system.offload)
     return VirtualTarget(machine, _Administrator(machine, system).apply)
 
 
@@ -122,11 +125,16 @@ class _Administrator:
 
     def apply(self, action: Action) -> None:
         """Raises NotPossible."""
-        old, self._system = self._system, self._system.apply(action)
-        host = self._machine.host
-        host.config = self._system.host
-        self._machine.config = self._system.sockets
-        changed: dict[str, Any] = changes(old, self._system)
+        old, new = self._system, self._system.apply(action)
+        self._system = new
+        machine, host = self._machine, self._machine.host
+        host.config = new.host
+        machine.config = new.sockets
+        machine.whole = new.offload
+        if new.mtu is not None and new.mtu != old.mtu:
+            host.mtu = new.mtu
+            host.path_mtus = PathMtuCache(new.mtu)
+        changed: dict[str, Any] = changes(old, new)
         if changed:
             for connection in host.connections.values():
                 connection.settings = replace(connection.settings, **changed)

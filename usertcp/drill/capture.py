@@ -1,0 +1,39 @@
+"""The packets of runs as a capture for Wireshark."""
+
+from __future__ import annotations
+
+from typing import BinaryIO, Final
+
+from usertcp.drill.outcome import Outcome, Result
+from usertcp.observe.escape import for_terminal
+from usertcp.observe.pcapng import Direction, PcapngWriter
+
+#: Between the end of one script and the beginning of the next, in seconds of the capture.
+_GAP: Final = 1.0
+
+
+class Capture:
+    """Writes outcomes' packets to ``stream``, one script after the other, as seen from the stack under test.
+
+    Each packet has the script's name as a comment, and what the script says of it; the last one of a failed script
+    also the reason.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._writer = PcapngWriter(stream, interface="drill")
+        self._from = 0.0
+
+    def add(self, outcome: Outcome) -> None:
+        """One more script.  Raises OSError."""
+        script = for_terminal(outcome.script)
+        last = len(outcome.crossings) - 1
+        time = 0.0
+        for index, crossing in enumerate(outcome.crossings):
+            time = crossing.time
+            comments = [f"{script}: {for_terminal(crossing.remark)}" if crossing.remark else script]
+            if index == last and outcome.result is not Result.PASSED:
+                comments.append(f"{outcome.result.value}: line {outcome.line}: {outcome.reason}")
+            direction = Direction.INBOUND if crossing.inbound else Direction.OUTBOUND
+            nanoseconds = round((self._from + time) * 1e9)
+            self._writer.packet(crossing.packet, nanoseconds, direction=direction, comments=comments)
+        self._from += time + _GAP
