@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from usertcp.drill.packets.spell import flags_text, option_text, outer_text
+from usertcp.drill.packets.spell import spell as spell_packet
 from usertcp.drill.script import (
     Anything,
     Array,
@@ -16,20 +16,14 @@ from usertcp.drill.script import (
     Command,
     Event,
     Expression,
-    IcmpPacket,
-    IpInfo,
     Number,
     Operation,
-    Packet,
     PacketEvent,
-    Sequence,
     Structure,
     SystemCall,
-    TcpPacket,
     Text,
     Time,
     TimeKind,
-    UdpPacket,
     Word,
 )
 
@@ -71,69 +65,6 @@ def _seconds(seconds: float) -> str:
     """Without an exponent, and no digit more than it takes."""
     text = format(Decimal(repr(seconds)), "f")
     return text.removesuffix(".0")
-
-
-# -- Packets --------------------------------------------------------------------------------------------
-
-
-def spell_packet(packet: Packet) -> str:
-    """A packet without its direction: ``[ect0] P. 1:1001(1000) ack 1 win 257 <nop,nop,TS val 1 ecr 2>``."""
-    parts = [outer_text(packet.outer), _ip(packet.ip)]
-    match packet:
-        case TcpPacket():
-            parts += _tcp(packet)
-        case UdpPacket():
-            parts += [_ports(packet.ports), f"udp ({packet.length})"]
-        case IcmpPacket():
-            parts += _icmp(packet)
-    return " ".join(filter(None, parts))
-
-
-def _ip(info: IpInfo) -> str:
-    parts = [] if info.ecn is None else [info.ecn]
-    if info.ttl is not None:
-        parts.append(f"ttl {info.ttl}")
-    if info.tos is not None:
-        parts.append(f"tos {info.tos:#04x}")
-    if info.flow_label is not None:
-        parts.append(f"flowlabel {info.flow_label:#x}")
-    return f"[{', '.join(parts)}]" if parts else ""
-
-
-def _ports(ports: tuple[int, int] | None) -> str:
-    return f"{ports[0]} > {ports[1]}" if ports else ""
-
-
-def _tcp(packet: TcpPacket) -> list[str]:
-    parts = [_ports(packet.ports), flags_text(packet), _sequence(packet.sequence)]
-    if packet.ack is not None:
-        parts.append(f"ack {'@' if packet.ack_absolute else ''}{packet.ack}")
-    if packet.window is not None:
-        parts.append(f"win {packet.window}")
-    if packet.urgent is not None:
-        parts.append(f"urg {packet.urgent}")
-    if packet.options is None:
-        parts.append("<...>")
-    elif packet.options:
-        parts.append(f"<{','.join(map(option_text, packet.options))}>")
-    if packet.mutations:
-        parts.append(f"{{{packet.mutations}}}")
-    return parts
-
-
-def _sequence(sequence: Sequence) -> str:
-    return f"{'@' if sequence.absolute else ''}{sequence.start}:{sequence.end}({sequence.length})"
-
-
-def _icmp(packet: IcmpPacket) -> list[str]:
-    parts = ["icmp", packet.type, packet.code or ""]
-    if packet.mtu is not None:
-        parts.append(f"mtu {packet.mtu}")
-    if packet.echoed_tcp is not None:
-        parts.append(f"[{_sequence(packet.echoed_tcp)}]")
-    if packet.echoed_udp is not None:
-        parts.append(f"[udp ({packet.echoed_udp})]")
-    return parts
 
 
 # -- System calls and expressions -----------------------------------------------------------------------

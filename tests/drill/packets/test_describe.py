@@ -118,6 +118,10 @@ def test_a_first_syn_is_number_0() -> None:
 
 def test_what_a_script_says_besides() -> None:
     assert spell(TcpPacket(frozenset("."), Sequence(1, 1, 0), 1, options=None, ace=5)) == ".5 1:1(0) ack 1 <...>"
+    outer = (OuterHeader("udp", fields=(("sport", 1), ("dport", 2))),)
+    assert spell(UdpPacket(3, outer=outer, ports=(5, 6))) == "udp 1 > 2: 5 > 6 udp (3)"
+    absolute = TcpPacket(frozenset("."), Sequence(1, 1, 0, absolute=True), 2, ack_absolute=True, mutations="rep 1")
+    assert spell(absolute) == ". @1:1(0) ack @2 {rep 1}"
     assert spell(TcpPacket(frozenset("R"), Sequence(1, 1, 0), ip=IpInfo(flow_label=5))) == "[flowlabel 0x5] R 1:1(0)"
 
 

@@ -86,6 +86,9 @@ def outer_text(outer: tuple[OuterHeader, ...]) -> str:
 
 
 def _outer_header(header: OuterHeader) -> str:
+    said = dict(header.fields)
+    if header.kind == "udp" and said.keys() == {"sport", "dport"}:
+        return f"udp {said['sport']} > {said['dport']}:"
     between = f" {header.source} > {header.destination}" if header.source else ""
     return f"{header.kind}{between}{''.join(map(_group, _groups(header.fields)))}:"
 
