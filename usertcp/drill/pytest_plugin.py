@@ -65,6 +65,11 @@ class ScriptFailed(Exception):
 class ScriptItem(pytest.Item):
     """One script."""
 
+    @property
+    def obj(self) -> Any:
+        """What is run: other plugins (pytest-trio) take it for granted that an item has a function."""
+        return self.runtest
+
     def runtest(self) -> None:
         """Raises ScriptFailed; skips what is unsupported."""
         from usertcp.drill.outcome import Result

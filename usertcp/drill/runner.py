@@ -25,8 +25,9 @@ from usertcp.drill.system import System, changes
 from usertcp.drill.virtual import EPOCH, VirtualTarget
 from usertcp.observe.escape import for_terminal
 from usertcp.sim.posix import Machine
-from usertcp.stack.host import Host
+from usertcp.stack.host import Host, HostConfig
 from usertcp.stack.path_mtu import PathMtuCache
+from usertcp.stack.ratelimit import RateLimiter
 from usertcp.tcp.events import Sink
 
 #: A script is text of a few hundred lines.
@@ -134,7 +135,16 @@ class _Administrator:
         if new.mtu is not None and new.mtu != old.mtu:
             host.mtu = new.mtu
             host.path_mtus = PathMtuCache(new.mtu)
+        self._limit(host, old.host, new.host)
         changed: dict[str, Any] = changes(old, new)
         if changed:
             for connection in host.connections.values():
                 connection.settings = replace(connection.settings, **changed)
+
+    @staticmethod
+    def _limit(host: Host, old: HostConfig, new: HostConfig) -> None:
+        """A limiter has its rate for life."""
+        if (old.reset_rate, old.reset_burst) != (new.reset_rate, new.reset_burst):
+            host.resets = RateLimiter(new.reset_rate, new.reset_burst)
+        if (old.icmp_rate, old.icmp_burst) != (new.icmp_rate, new.icmp_burst):
+            host.icmp = RateLimiter(new.icmp_rate, new.icmp_burst)
