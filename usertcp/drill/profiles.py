@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from usertcp.drill.shell import Dialect
 from usertcp.sim.posix import SocketConfig
+from usertcp.sim.posix.config import PACKET_OVERHEAD
 from usertcp.stack.host import HostConfig
 from usertcp.tcp.settings import Settings
 
@@ -48,14 +49,19 @@ _LINUX: Final = Profile(
     personality="linux",
     host=HostConfig(
         settings=Settings(
-            initial_receive_buffer=131072,
-            receive_buffer=6 << 20,
+            initial_receive_buffer=540000,
+            receive_buffer=15 << 20,
             max_rto=120.0,
             rfc1337=False,
             mtu_probing=False,
         ),
     ),
-    sockets=SocketConfig(),
+    sockets=SocketConfig(
+        send_buffer=256 << 10,
+        most_send_buffer=4 << 20,
+        packet_overhead=PACKET_OVERHEAD,
+        fast_open=1,
+    ),
     offload=True,
 )
 
@@ -76,7 +82,14 @@ _FREEBSD: Final = Profile(
             mtu_probing=False,
         ),
     ),
-    sockets=SocketConfig(somaxconn=128),
+    sockets=SocketConfig(
+        somaxconn=128,
+        send_buffer=32768,
+        most_send_buffer=2 << 20,
+        send_buffer_limit=2 << 20,
+        receive_buffer_limit=2 << 20,
+        doubles_buffers=False,
+    ),
     offload=False,
 )
 

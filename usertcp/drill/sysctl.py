@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from usertcp.drill.target import NotPossible
@@ -128,6 +128,13 @@ def words(text: str) -> str:
     return " ".join(word(part) for part in text.split())
 
 
+def text(anything: str) -> str:
+    """Any text of one line."""
+    if len(anything) > 1000 or "\n" in anything:
+        raise ValueError("one line")
+    return anything
+
+
 # -- What a value may do ------------------------------------------------------------------------------------
 
 
@@ -135,6 +142,14 @@ def first(value: Value) -> int:
     """The number, or the first of several."""
     assert isinstance(value, tuple)
     return value[0]
+
+
+def three(value: Value) -> tuple[int, int, int]:
+    """Three numbers.  Raises Refused where there are fewer: the others would stay what they are."""
+    if len(value) != 3:
+        raise Refused("all three numbers are needed")
+    assert isinstance(value, tuple)
+    return value[0], value[1], value[2]
 
 
 def nothing(_system: System, _value: Value) -> System:
@@ -145,6 +160,33 @@ def nothing(_system: System, _value: Value) -> System:
 def setting(name: str, make: Callable[[int], Any] = bool) -> Effect:
     """Becomes the setting ``name``."""
     return lambda system, value: system.with_settings(**{name: make(first(value))})
+
+
+def later(name: str, make: Callable[[int], Any] = bool) -> Effect:
+    def effect(system: System, value: Value) -> System:
+        if name in {f.name for f in fields(system.settings)}:
+            return setting(name, make)(system, value)
+        return system
+
+    return effect
+
+
+def later_socket(name: str, make: Callable[[int], Any] = int) -> Effect:
+    def effect(system: System, value: Value) -> System:
+        if name in {f.name for f in fields(system.sockets)}:
+            return of_sockets(name, make)(system, value)
+        return system
+
+    return effect
+
+
+def later_host(name: str, make: Callable[[int], Any] = bool) -> Effect:
+    def effect(system: System, value: Value) -> System:
+        if name in {f.name for f in fields(system.host)}:
+            return of_host(name, make)(system, value)
+        return system
+
+    return effect
 
 
 def of_host(name: str, make: Callable[[int], Any] = bool) -> Effect:

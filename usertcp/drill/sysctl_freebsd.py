@@ -4,12 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from usertcp.drill.sysctl import Refused, Value, Variable, first, flag, number, of_host, of_sockets, seconds, setting
+from usertcp.drill.sysctl import (
+    Refused,
+    Value,
+    Variable,
+    first,
+    flag,
+    later,
+    later_host,
+    nothing,
+    number,
+    of_host,
+    of_sockets,
+    only,
+    seconds,
+    setting,
+    word,
+)
+from usertcp.drill.sysctl_freebsd_unseen import UNSEEN
 
 if TYPE_CHECKING:
     from usertcp.drill.system import System
 
 _LARGE: Final = 2**31 - 1
+_CONTROLLERS: Final = {"newreno": "reno", "cubic": "cubic", "dctcp": "dctcp"}
 
 
 def _extensions(system: System, value: Value) -> System:
@@ -25,12 +43,108 @@ def _ecn(system: System, value: Value) -> System:
     return system.with_settings(ecn=modes[first(value)])
 
 
+def _congestion_control(system: System, value: Value) -> System:
+    if value not in _CONTROLLERS:
+        raise Refused(f"there are {', '.join(_CONTROLLERS)}")
+    return system.with_settings(congestion_control=_CONTROLLERS[str(value)])
+
+
+def _keepalives(system: System, value: Value) -> System:
+    return system.with_settings(keepalive=bool(first(value)))
+
+
+_NO_CACHE: Final = "nothing is remembered from one connection for the next"
+_MORE_SACK: Final = "the list of what is missing is limited by memory only"
+
+_TCP: Final[dict[str, Variable]] = {
+    # -- What a SYN says
+    "rfc1323": Variable("1", number(0, 3), _extensions),
+    "sack.enable": Variable("1", flag, setting("sack")),
+    "ecn.enable": Variable("2", number(0, 4), _ecn),
+    "ecn.maxretries": Variable("1", number(0, _LARGE), later("ecn_syn_retries", int)),
+    "mssdflt": Variable("536", number(216, 65535), later("default_mss", int)),
+    "v6mssdflt": Variable("1220", number(216, 65535), later("default_mss_ipv6", int)),
+    "minmss": Variable("216", number(0, 65535), setting("min_mss", int)),
+    "fastopen.server_enable": Variable("0", flag, later("fast_open_server")),
+    "fastopen.client_enable": Variable("1", flag, later("fast_open_client")),
+    # -- Buffers
+    "recvspace": Variable("65536", number(1, _LARGE), setting("initial_receive_buffer", int)),
+    "sendspace": Variable("32768", number(1, _LARGE), of_sockets("send_buffer")),
+    "recvbuf_auto": Variable("1", flag, later("grow_receive_buffer")),
+    "recvbuf_max": Variable("2097152", number(1, _LARGE), setting("receive_buffer", int)),
+    "sendbuf_auto": Variable("1", flag, later("grow_send_buffer")),
+    "sendbuf_max": Variable("2097152", number(1, _LARGE), of_sockets("most_send_buffer")),
+    "sendbuf_inc": Variable("8192", number(1, _LARGE), nothing, "by how much the send buffer grows at once"),
+    # -- Timers
+    "msl": Variable("30000", number(1, _LARGE), setting("msl", seconds)),
+    "delayed_ack": Variable("1", flag, later("delayed_ack")),
+    "delacktime": Variable("40", number(1, _LARGE), setting("ack_delay", seconds)),
+    "rexmit_initial": Variable("1000", number(1, _LARGE), setting("initial_rto", seconds)),
+    "rexmit_min": Variable("30", number(1, _LARGE), later("rto_floor", seconds)),
+    "rexmit_max": Variable("64000", number(1, _LARGE), setting("max_rto", seconds)),
+    "rexmit_slop": Variable("200", number(0, _LARGE), later("rto_slop", seconds)),
+    "rexmit_drop_options": Variable("0", flag, only(0, does="a SYN that comes again has all its options")),
+    "retries": Variable("12", number(1, 12), later("retries", int)),
+    "persmin": Variable("5000", number(1, _LARGE), later("persist_min", seconds)),
+    "persmax": Variable("60000", number(1, _LARGE), later("persist_max", seconds)),
+    "maxpersistidle": Variable("7200000", number(1, _LARGE), later("persist_limit", seconds)),
+    "always_keepalive": Variable("1", flag, _keepalives),
+    "keepidle": Variable("7200000", number(1, _LARGE), setting("keepalive_idle", seconds)),
+    "keepintvl": Variable("75000", number(1, _LARGE), setting("keepalive_interval", seconds)),
+    "keepcnt": Variable("8", number(1, 255), setting("keepalive_probes", int)),
+    "keepinit": Variable("75000", number(1, _LARGE), later("connection_timeout", seconds)),
+    "finwait2_timeout": Variable("60000", number(1, _LARGE), later("finwait2", seconds)),
+    "fast_finwait2_recycle": Variable("0", flag, later("finwait2")),
+    # -- Sending
+    "cc.algorithm": Variable("cubic", word, _congestion_control),
+    "cc.abe": Variable("0", flag, setting("abe")),
+    "initcwnd_segments": Variable("10", number(1, _LARGE), setting("initial_window", int)),
+    "abc_l_var": Variable("2", number(0, _LARGE), setting("ack_counting_limit", int)),
+    "rfc3465": Variable("1", flag, only(1, does="bytes are counted")),
+    "rfc3042": Variable("1", flag, later("limited_transmit")),
+    "rfc3390": Variable("1", flag, only(1, does="the initial window is that of RFC 6928")),
+    "rfc6675_pipe": Variable("1", flag, only(1, does="what is in flight is counted as RFC 6675 has it")),
+    "sack.revised": Variable("1", flag, only(1, does="what is in flight is counted as RFC 6675 has it")),
+    "sack.lrd": Variable("1", flag, only(1, does="a lost retransmission is found")),
+    "do_lrd": Variable("1", flag, only(1, does="a lost retransmission is found")),
+    "do_prr": Variable("1", flag, only(1, does="the window shrinks by proportional rate reduction")),
+    "sack.maxholes": Variable("128", number(0, _LARGE), nothing, _MORE_SACK),
+    "sack.globalmaxholes": Variable("65536", number(0, _LARGE), nothing, _MORE_SACK),
+    "tso": Variable("1", flag, nothing, "the device takes single segments"),
+    "newcwv": Variable("0", flag, setting("validate_window")),
+    # -- What comes in
+    "drop_synfin": Variable("0", flag, later("drop_syn_fin")),
+    "blackhole": Variable("0", number(0, 3), later_host("closed_ports", int)),
+    "blackhole_local": Variable("0", flag, nothing, "nothing comes from the host itself"),
+    "insecure_rst": Variable("0", flag, later("reset_anywhere_in_window")),
+    "insecure_syn": Variable("0", flag, later("syn_in_window_resets")),
+    "insecure_ack": Variable("0", flag, later("accept_old_acks")),
+    "ack_war_timewindow": Variable("1000", number(0, _LARGE), later("challenge_interval", seconds)),
+    "ack_war_cnt": Variable("5", number(0, _LARGE), later("challenge_count", int)),
+    "icmp_may_rst": Variable("1", flag, later("icmp_may_reset")),
+    "tolerate_missing_ts": Variable("0", flag, later("require_timestamps", lambda on: not on)),
+    "syncookies": Variable("1", flag, of_host("syn_cookies")),
+    "syncookies_only": Variable("0", flag, later_host("syn_cookies_always")),
+    "syncache.rexmtlimit": Variable("3", number(0, 12), later("syn_ack_retries", int)),
+    "syncache.rst_on_sock_fail": Variable("1", flag, later("abort_on_overflow")),
+    "nolocaltimewait": Variable("0", flag, nothing, "about connections of a host with itself"),
+    # -- Path MTU
+    "path_mtu_discovery": Variable("1", flag, later("path_mtu_discovery")),
+    "pmtud_blackhole_detection": Variable("0", number(0, 3), setting("mtu_probing")),
+    "pmtud_blackhole_mss": Variable("1200", number(216, 65535), later("probe_base_mss", int)),
+    "v6pmtud_blackhole_mss": Variable("1220", number(216, 65535), nothing, "about IPv6 and black holes"),
+    # -- Other stacks
+    "functions_default": Variable("freebsd", word, only("freebsd", does="there is one TCP")),
+    "functions_inherit_listen_socket_stack": Variable("1", flag, nothing, "there is one TCP"),
+}
+
 FREEBSD: Final[dict[str, Variable]] = {
-    "net.inet.tcp.rfc1323": Variable("1", number(0, 3), _extensions),
-    "net.inet.tcp.sack.enable": Variable("1", flag, setting("sack")),
-    "net.inet.tcp.ecn.enable": Variable("2", number(0, 4), _ecn),
-    "net.inet.tcp.msl": Variable("30000", number(1, _LARGE), setting("msl", seconds)),
-    "net.inet.tcp.delacktime": Variable("40", number(1, _LARGE), setting("ack_delay", seconds)),
-    "net.inet.tcp.syncookies": Variable("1", flag, of_host("syn_cookies")),
+    **{f"net.inet.tcp.{name}": variable for name, variable in _TCP.items()},
+    "net.inet.udp.blackhole": Variable("0", flag, later_host("closed_udp_ports")),
+    "net.inet.ip.ttl": Variable("64", number(1, 255), setting("ttl", int)),
+    "net.inet6.ip6.hlim": Variable("64", number(1, 255), setting("ttl", int)),
+    "kern.ipc.maxsockbuf": Variable("2097152", number(1, _LARGE), later("window_scale_buffer", int)),
     "kern.ipc.soacceptqueue": Variable("128", number(1, 65535), of_sockets("somaxconn")),
+    "kern.ipc.somaxconn": Variable("128", number(1, 65535), of_sockets("somaxconn")),
+    **UNSEEN,
 }

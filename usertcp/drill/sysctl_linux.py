@@ -10,6 +10,8 @@ from usertcp.drill.sysctl import (
     Variable,
     first,
     flag,
+    later,
+    later_socket,
     nothing,
     number,
     numbers,
@@ -18,9 +20,12 @@ from usertcp.drill.sysctl import (
     only,
     seconds,
     setting,
+    text,
+    three,
     word,
     words,
 )
+from usertcp.drill.sysctl_linux_unseen import UNSEEN
 from usertcp.tcp.congestion import registry
 
 if TYPE_CHECKING:
@@ -28,6 +33,7 @@ if TYPE_CHECKING:
 
 _MILLION: Final = 10**6
 _LARGE: Final = 2**31 - 1
+_HUGE: Final = 2**63 - 1
 
 
 def _congestion_control(system: System, value: Value) -> System:
@@ -45,20 +51,27 @@ def _ecn(system: System, value: Value) -> System:
 
 def _receive_buffers(system: System, value: Value) -> System:
     """``tcp_rmem``: least, at first, most."""
-    at_first, most = _last_two(value)
-    return system.with_settings(initial_receive_buffer=at_first, receive_buffer=max(at_first, most))
+    _, at_first, most = three(value)
+    return _window_scale(system.with_settings(initial_receive_buffer=at_first, receive_buffer=max(at_first, most)))
 
 
-def _last_two(value: Value) -> tuple[int, int]:
-    if len(value) != 3:
-        raise Refused("three numbers are needed")
-    assert isinstance(value, tuple)
-    return value[1], value[2]
+def _window_scale(system: System) -> System:
+    return system
+
+
+def _send_buffers(system: System, value: Value) -> System:
+    """``tcp_wmem``: least, at first, most."""
+    _, at_first, most = three(value)
+    return system.with_sockets(send_buffer=at_first, most_send_buffer=max(at_first, most))
+
+
+def _most_receive_buffer(system: System, value: Value) -> System:
+    return _window_scale(system.with_sockets(receive_buffer_limit=first(value)))
 
 
 def _fast_open(system: System, value: Value) -> System:
     bits = first(value)
-    return system.with_settings(fast_open=bool(bits & 3))
+    return system.with_settings(fast_open=bool(bits & 3)).with_sockets(fast_open=bits)
 
 
 def _recovery(system: System, value: Value) -> System:
@@ -76,68 +89,132 @@ def _mtu_probing(system: System, value: Value) -> System:
 
 
 _NO_CACHE: Final = "nothing is remembered from one connection for the next"
-_UNSEEN: Final = "about how the kernel spends time and memory, not about what it sends"
+_AT_ONCE: Final = "the device takes all at once, so nothing waits for it"
+_ACCURATE: Final = "about accurate ECN, which cannot be turned on"
+_ORPHANS: Final = "how often a connection without its application tries again"
 
-LINUX: Final[dict[str, Variable]] = {
-    # -- What a SYN offers
-    "net.ipv4.tcp_sack": Variable("1", flag, setting("sack")),
-    "net.ipv4.tcp_dsack": Variable("1", flag, only(1, does="duplicates are always reported")),
-    "net.ipv4.tcp_timestamps": Variable(
+_TCP: Final[dict[str, Variable]] = {
+    # -- What a SYN says
+    "tcp_sack": Variable("1", flag, setting("sack")),
+    "tcp_dsack": Variable("1", flag, later("dsack")),
+    "tcp_timestamps": Variable(
         "1", number(0, 2), setting("timestamps"), "2 differs from 1 only in where the clock begins"
     ),
-    "net.ipv4.tcp_window_scaling": Variable("1", flag, setting("window_scaling")),
-    "net.ipv4.tcp_ecn": Variable("2", number(0, 5), _ecn),
-    "net.ipv4.tcp_ecn_fallback": Variable("1", flag, only(1, does="a SYN that comes again asks for no ECN")),
-    "net.ipv4.tcp_ecn_option": Variable("2", number(0, 2), nothing, "about accurate ECN, which cannot be turned on"),
-    "net.ipv4.tcp_ecn_option_beacon": Variable("3", number(0, 3), nothing, "the same"),
-    "net.ipv4.tcp_min_snd_mss": Variable("48", number(48, 65535), setting("min_mss", int)),
-    # -- Buffers
-    "net.ipv4.tcp_rmem": Variable(f"4096 131072 {6 << 20}", numbers(3, 1, _LARGE), _receive_buffers),
-    "net.ipv4.tcp_moderate_rcvbuf": Variable("1", flag, only(1, does="the receive buffer always grows with need")),
-    "net.ipv4.tcp_app_win": Variable("31", number(0, 31), only(31, does="no part of the window is kept back")),
-    "net.ipv4.tcp_adv_win_scale": Variable("1", number(-31, 31), nothing, "has no effect in kernels from 6.6 on"),
-    "net.ipv4.tcp_workaround_signed_windows": Variable("0", flag, only(0, does="windows are unsigned")),
-    "net.ipv4.tcp_shrink_window": Variable("0", flag, only(0, does="a window's right edge never moves left")),
-    "net.ipv4.tcp_notsent_lowat": Variable("4294967295", number(0, 2**32 - 1), of_sockets("notsent_lowat")),
-    "net.ipv4.tcp_mem": Variable(
-        "94044 125392 188088", numbers(3, 0, 2**63 - 1), nothing, "memory is not counted in pages"
+    "tcp_window_scaling": Variable("1", flag, setting("window_scaling")),
+    "tcp_ecn": Variable("2", number(0, 5), _ecn),
+    "tcp_ecn_fallback": Variable("1", flag, later("ecn_fallback")),
+    "tcp_ecn_option": Variable("2", number(0, 2), nothing, _ACCURATE),
+    "tcp_ecn_option_beacon": Variable("3", number(0, 3), nothing, _ACCURATE),
+    "tcp_min_snd_mss": Variable("48", number(48, 65535), setting("min_mss", int)),
+    "tcp_fastopen": Variable("1", number(0, _LARGE), _fast_open),
+    "tcp_fastopen_key": Variable("", text, only(does="cookies are made with a key of our own")),
+    "tcp_fastopen_blackhole_timeout_sec": Variable(
+        "0", number(0, _LARGE), only(0, does="a path that swallows Fast Open does not turn it off for others")
     ),
-    # -- Congestion control, loss detection
-    "net.ipv4.tcp_congestion_control": Variable("cubic", word, _congestion_control),
-    "net.ipv4.tcp_allowed_congestion_control": Variable("", words, nothing, "a script is root"),
-    "net.ipv4.tcp_frto": Variable("2", number(0, 2), setting("frto")),
-    "net.ipv4.tcp_early_retrans": Variable(
+    "tcp_reflect_tos": Variable("0", flag, only(0, does="a SYN,ACK has our own type of service")),
+    # -- Buffers
+    "tcp_rmem": Variable(f"4096 540000 {15 << 20}", numbers(3, 1, _LARGE), _receive_buffers),
+    "tcp_wmem": Variable(f"4096 {256 << 10} {4 << 20}", numbers(3, 1, _LARGE), _send_buffers),
+    "tcp_mem": Variable(
+        "94044 125392 188088", numbers(3, 0, _HUGE), nothing, "memory of all connections is not counted"
+    ),
+    "tcp_moderate_rcvbuf": Variable("1", flag, later("grow_receive_buffer")),
+    "tcp_app_win": Variable("31", number(0, 31), only(31, does="no part of the window is kept back")),
+    "tcp_adv_win_scale": Variable("1", number(-31, 31), nothing, "has no effect in kernels from 6.6 on"),
+    "tcp_workaround_signed_windows": Variable("0", flag, only(0, does="windows are unsigned")),
+    "tcp_shrink_window": Variable("0", flag, only(0, does="a window's right edge never moves left")),
+    "tcp_notsent_lowat": Variable("4294967295", number(0, 2**32 - 1), of_sockets("notsent_lowat")),
+    # -- Congestion control and what is sent together
+    "tcp_congestion_control": Variable("cubic", word, _congestion_control),
+    "tcp_allowed_congestion_control": Variable("", words, nothing, "a script may choose all of them"),
+    "tcp_slow_start_after_idle": Variable("1", flag, later("slow_start_after_idle")),
+    "tcp_no_metrics_save": Variable("0", flag, nothing, _NO_CACHE),
+    "tcp_no_ssthresh_metrics_save": Variable("1", flag, nothing, _NO_CACHE),
+    "tcp_autocorking": Variable("1", flag, nothing, _AT_ONCE),
+    "tcp_limit_output_bytes": Variable("4194304", number(0, _LARGE), nothing, _AT_ONCE),
+    "tcp_min_tso_segs": Variable("2", number(1, 255), later("tso_min_segments", int)),
+    "tcp_tso_win_divisor": Variable("3", number(0, _LARGE), later("tso_window_divisor", int)),
+    "tcp_tso_rtt_log": Variable("9", number(0, 255), later("tso_rtt_log", int)),
+    "tcp_pacing_ss_ratio": Variable("200", number(0, 1000), later("pacing_slow_start_percent", int)),
+    "tcp_pacing_ca_ratio": Variable("120", number(0, 1000), later("pacing_avoidance_percent", int)),
+    # -- Losses
+    "tcp_frto": Variable("2", number(0, 2), setting("frto")),
+    "tcp_early_retrans": Variable(
         "3", number(0, 4), setting("tlp", lambda mode: mode >= 3), "early retransmit itself is gone since 4.13"
     ),
-    "net.ipv4.tcp_recovery": Variable("1", number(0, 7), _recovery),
-    "net.ipv4.tcp_fack": Variable("0", number(0, _LARGE), nothing, "has no effect in kernels from 4.15 on"),
-    "net.ipv4.tcp_slow_start_after_idle": Variable("1", flag, nothing),
-    "net.ipv4.tcp_no_metrics_save": Variable("0", flag, nothing, _NO_CACHE),
-    "net.ipv4.tcp_no_ssthresh_metrics_save": Variable("1", flag, nothing, _NO_CACHE),
-    "net.ipv4.tcp_low_latency": Variable("0", number(0, _LARGE), nothing, "has no effect in kernels from 4.14 on"),
-    "net.ipv4.tcp_autocorking": Variable("1", flag, nothing, "the device takes all at once, so nothing is waited for"),
-    "net.ipv4.tcp_limit_output_bytes": Variable("4194304", number(0, _LARGE), nothing, "the device takes all at once"),
-    # -- Timers and retries
-    "net.ipv4.tcp_fin_timeout": Variable("60", number(0, _LARGE), setting("fin_wait_2_timeout", float)),
-    "net.ipv4.tcp_keepalive_time": Variable("7200", number(0, _LARGE), setting("keepalive_idle", float)),
-    "net.ipv4.tcp_keepalive_intvl": Variable("75", number(0, _LARGE), setting("keepalive_interval", float)),
-    "net.ipv4.tcp_keepalive_probes": Variable("9", number(0, 255), setting("keepalive_probes", int)),
-    "net.ipv4.tcp_retries1": Variable("3", number(0, 255), setting("r1", int)),
-    "net.ipv4.tcp_rto_min_us": Variable("200000", number(1, _LARGE), setting("min_rto", lambda us: us / _MILLION)),
-    "net.ipv4.tcp_rto_max_ms": Variable("120000", number(1000, 120000), setting("max_rto", seconds)),
+    "tcp_recovery": Variable("1", number(0, 7), _recovery),
+    "tcp_reordering": Variable("3", number(1, 300), later("reordering", int)),
+    "tcp_max_reordering": Variable("300", number(1, _LARGE), later("max_reordering", int)),
+    "tcp_min_rtt_wlen": Variable("300", number(0, 86400), later("min_rtt_window", float)),
+    "tcp_thin_linear_timeouts": Variable("0", flag, later("thin_linear_timeouts")),
+    "tcp_retrans_collapse": Variable("1", flag, only(1, does="small segments are joined when they are sent again")),
+    "tcp_fack": Variable("0", number(0, _LARGE), nothing, "has no effect in kernels from 4.15 on"),
+    "tcp_low_latency": Variable("0", number(0, _LARGE), nothing, "has no effect in kernels from 4.14 on"),
+    # -- Timers
+    "tcp_syn_retries": Variable("6", number(1, 127), later("syn_retries", int)),
+    "tcp_syn_linear_timeouts": Variable("4", number(0, 127), later("syn_linear_timeouts", int)),
+    "tcp_synack_retries": Variable("5", number(0, 255), later("syn_ack_retries", int)),
+    "tcp_retries1": Variable("3", number(0, 255), setting("r1", int)),
+    "tcp_retries2": Variable("15", number(0, 255), later("retries", int)),
+    "tcp_orphan_retries": Variable("0", number(0, 255), later("orphan_retries", int), _ORPHANS),
+    "tcp_fin_timeout": Variable("60", number(0, _LARGE), setting("fin_wait_2_timeout", float)),
+    "tcp_keepalive_time": Variable("7200", number(0, _LARGE), setting("keepalive_idle", float)),
+    "tcp_keepalive_intvl": Variable("75", number(0, _LARGE), setting("keepalive_interval", float)),
+    "tcp_keepalive_probes": Variable("9", number(0, 255), setting("keepalive_probes", int)),
+    "tcp_rto_min_us": Variable("200000", number(1, _LARGE), setting("min_rto", lambda us: us / _MILLION)),
+    "tcp_rto_max_ms": Variable("120000", number(1000, 120000), setting("max_rto", seconds)),
+    # -- Acknowledgments
+    "tcp_comp_sack_delay_ns": Variable("1000000", number(0, _HUGE), later("sack_delay", lambda ns: ns / 1e9)),
+    "tcp_comp_sack_slack_ns": Variable("100000", number(0, _HUGE), nothing, "a timer of ours is never late"),
+    "tcp_comp_sack_nr": Variable("44", number(0, 255), later("delayed_sacks", int)),
+    "tcp_pingpong_thresh": Variable("1", number(1, 255), later("pingpong_threshold", int)),
     # -- What comes in
-    "net.ipv4.tcp_rfc1337": Variable("0", flag, setting("rfc1337")),
-    "net.ipv4.tcp_invalid_ratelimit": Variable("500", number(0, _LARGE), setting("challenge_interval", seconds)),
-    "net.ipv4.tcp_challenge_ack_limit": Variable(
-        "2147483647", number(0, _LARGE), nothing, "counts for all connections of a host together"
+    "tcp_rfc1337": Variable("0", flag, setting("rfc1337")),
+    "tcp_invalid_ratelimit": Variable("500", number(0, _LARGE), setting("challenge_interval", seconds)),
+    "tcp_challenge_ack_limit": Variable(
+        "2147483647", number(0, _LARGE), only(_LARGE, does="challenge ACKs are limited for each connection by itself")
     ),
-    "net.ipv4.tcp_stdurg": Variable("0", flag, only(0, does="the urgent pointer points behind the urgent byte")),
-    "net.ipv4.tcp_syncookies": Variable("1", number(0, 2), of_host("syn_cookies")),
-    "net.ipv4.tcp_fastopen": Variable("1", number(0, _LARGE), _fast_open),
-    "net.ipv4.tcp_max_orphans": Variable("65536", number(0, _LARGE), of_host("max_orphans", int)),
+    "tcp_stdurg": Variable("0", flag, only(0, does="the urgent pointer points behind the urgent byte")),
+    "tcp_syncookies": Variable("1", number(0, 2), of_host("syn_cookies")),
+    "tcp_abort_on_overflow": Variable("0", flag, later("abort_on_overflow")),
+    "tcp_max_syn_backlog": Variable("128", number(0, _LARGE), later_socket("max_syn_backlog")),
+    "tcp_max_orphans": Variable("65536", number(0, _LARGE), of_host("max_orphans", int)),
+    "tcp_tw_reuse": Variable("2", number(0, 2), only(0, 2, does="connect() never takes a pair in TIME-WAIT")),
     # -- Path MTU
-    "net.ipv4.tcp_mtu_probing": Variable("0", number(0, 2), _mtu_probing),
+    "tcp_mtu_probing": Variable("0", number(0, 2), _mtu_probing),
+    "tcp_base_mss": Variable("1024", number(1, _LARGE), later("probe_base_mss", int)),
+    "tcp_mtu_probe_floor": Variable("48", number(1, _LARGE), only(48, does="probing has no floor of its own")),
+    "tcp_probe_threshold": Variable("8", number(0, _LARGE), later("probe_threshold", int)),
+    "tcp_probe_interval": Variable("600", number(0, _LARGE), later("probe_interval", float)),
     # -- IP
-    "net.ipv4.ip_default_ttl": Variable("64", number(1, 255), setting("ttl", int)),
+    "ip_default_ttl": Variable("64", number(1, 255), setting("ttl", int)),
+    "ip_no_pmtu_disc": Variable("0", number(0, 3), later("path_mtu_off")),
+}
+
+_CUBIC: Final[dict[str, Variable]] = {
+    "hystart": Variable("1", flag, later("hystart")),
+    "hystart_detect": Variable("3", number(0, 3), only(3, does="HyStart looks at the delay")),
+    "hystart_low_window": Variable("16", number(0, _LARGE), only(16, does="HyStart begins at 16 segments")),
+    "hystart_ack_delta_us": Variable("2000", number(0, _LARGE), only(2000, does="HyStart looks at the delay")),
+    "fast_convergence": Variable("1", flag, only(1, does="fast convergence is always on")),
+    "tcp_friendliness": Variable("1", flag, only(1, does="the region that is friendly to Reno is always there")),
+    "beta": Variable("717", number(1, 1023), only(717, does="beta is 0.7")),
+    "bic_scale": Variable("41", number(1, 1000), only(41, does="C is 0.4")),
+    "initial_ssthresh": Variable("0", number(0, _LARGE), only(0, does="the first slow start has no end")),
+}
+
+LINUX: Final[dict[str, Variable]] = {
+    **{f"net.ipv4.{name}": variable for name, variable in _TCP.items()},
     "net.core.somaxconn": Variable("4096", number(0, _LARGE), of_sockets("somaxconn")),
+    "net.core.rmem_max": Variable("4194304", number(2304, _LARGE), _most_receive_buffer),
+    "net.core.wmem_max": Variable("4194304", number(4608, _LARGE), of_sockets("send_buffer_limit")),
+    "net.core.rmem_default": Variable("212992", number(2304, _LARGE), of_sockets("receive_buffer")),
+    "net.core.wmem_default": Variable("212992", number(4608, _LARGE), nothing, "for sockets other than TCP's"),
+    "net.ipv4.route.min_adv_mss": Variable("256", number(0, _LARGE), later("min_advertised_mss", int)),
+    "net.ipv4.route.min_pmtu": Variable("552", number(68, _LARGE), later("min_path_mtu", int)),
+    "net.ipv4.route.mtu_expires": Variable("600", number(0, _LARGE), nothing, "scripts end before"),
+    "net.ipv6.bindv6only": Variable("0", flag, only(0, does="a socket of both families takes both")),
+    "net.ipv6.conf.*.hop_limit": Variable("64", number(1, 255), setting("ttl", int)),
+    **{f"/sys/module/tcp_cubic/parameters/{name}": variable for name, variable in _CUBIC.items()},
+    **UNSEEN,
 }
