@@ -364,3 +364,9 @@ TCPI_OPT_ECN_SEEN: Final = 16
 TCPI_OPT_SYN_DATA: Final = 32
 TCPI_OPT_USEC_TS: Final = 64
 TCPI_OPT_TFO_CHILD: Final = 128
+
+
+def value(name: str, personality: str = "linux") -> int | None:
+    """The number of a name that a header of ``personality`` ("linux", "freebsd") has, or None."""
+    number = globals().get(name)
+    return number if name.isupper() and isinstance(number, int) else None
