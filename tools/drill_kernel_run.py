@@ -1,0 +1,122 @@
+"""Runs a script against the kernel, in a process and a network namespace made for it alone."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Final
+
+from drill_kernel_target import KernelTarget
+
+from usertcp.drill.errors import ScriptError, Unsupported
+from usertcp.drill.ignore import Ignore
+from usertcp.drill.options import Options
+from usertcp.drill.outcome import Outcome, Result
+from usertcp.drill.parser import parse
+from usertcp.drill.profiles import profile
+from usertcp.drill.run import Run, Strictness
+from usertcp.drill.runner import internal_error
+from usertcp.drill.script import Script
+from usertcp.observe.escape import for_terminal
+from usertcp.runtime import namespace
+from usertcp.runtime.errors import SetupError
+
+_FORK: Final = multiprocessing.get_context("fork")
+#: Beside what a script's own times come to, in seconds.
+_SPARE: Final = 20.0
+#: A line of a script near its top that says that it holds for Linux, too.
+MARK: Final = "also: linux"
+_NEAR_THE_TOP: Final = 40
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How scripts are run; times are in seconds."""
+
+    #: At least so much may the kernel's packets and calls be off: this machine has other things to do.
+    tolerance: float = 0.02
+    #: And so many percent of the time since the event before: a kernel's timers are late by up to an eighth.
+    percent: float = 14.0
+    ignore: frozenset[Ignore] = frozenset()
+    strict_end: bool = False
+
+
+def is_marked(path: Path) -> bool:
+    """Whether the script says that it holds for Linux."""
+    with path.open(errors="replace") as file:
+        lines = [line.strip().lstrip("/# ") for _, line in zip(range(_NEAR_THE_TOP), file, strict=False)]
+    return MARK in lines
+
+
+def run_all(paths: Iterable[Path], how: How, jobs: int = 1) -> Iterator[Outcome]:
+    """Run each of them, up to ``jobs`` at once; outcomes come in the order of ``paths``."""
+    with ThreadPoolExecutor(jobs) as pool:
+        yield from pool.map(lambda path: run_file(path, how), paths)
+
+
+def run_file(path: Path, how: How) -> Outcome:
+    """Run the script in the file.  Raises SetupError where there can be no namespace or device."""
+    try:
+        text = path.read_bytes().decode("utf-8", "surrogateescape")
+        script = parse(text, str(path))
+        options = Options().with_pairs(script.options)
+    except Unsupported as missing:
+        return Outcome(str(path), Result.UNSUPPORTED, for_terminal(missing.reason), missing.line)
+    except (ScriptError, OSError) as error:
+        return Outcome(str(path), Result.FAILED, for_terminal(str(error)))
+    options = replace(
+        options,
+        tolerance=max(options.tolerance, how.tolerance),
+        tolerance_percent=max(options.tolerance_percent, how.percent),
+    )
+    return _in_child(script, text, options, how)
+
+
+def _in_child(script: Script, text: str, options: Options, how: How) -> Outcome:
+    ours, theirs = _FORK.Pipe(duplex=False)
+    patience = _length(script) + _SPARE
+    child = _FORK.Process(target=_child, args=(theirs, script, text, options, how, patience), daemon=True)
+    child.start()
+    theirs.close()
+    try:
+        if not ours.poll(patience + _SPARE):
+            return Outcome(script.path, Result.FAILED, f"gave no answer in {patience + _SPARE:.0f} s: killed")
+        answer = ours.recv()
+    except EOFError:
+        return Outcome(script.path, Result.FAILED, "the script's process ended without an answer")
+    finally:
+        child.kill()
+        child.join()
+        ours.close()
+    if isinstance(answer, SetupError):
+        raise answer
+    assert isinstance(answer, Outcome)
+    return answer
+
+
+def _child(pipe: Connection, script: Script, text: str, options: Options, how: How, patience: float) -> None:
+    try:
+        namespace.die_with_parent()
+        namespace.enter()
+        target = KernelTarget(options)
+        strictness = Strictness(how.ignore, how.strict_end)
+        pipe.send(Run(script, text, target, options, profile("linux"), strictness, patience=patience).run())
+    except SetupError as error:
+        pipe.send(error)
+    except Exception as error:
+        pipe.send(internal_error(script.path, error))
+    finally:
+        # Threads may still sleep in calls.
+        os._exit(0)
+
+
+def _length(script: Script) -> float:
+    """How long the script takes, at most: its times, each counted once."""
+    times = (max(event.time.start, event.time.end) for event in script.events)
+    ends = (getattr(event.action, "end", None) or 0.0 for event in script.events)
+    return sum(times) + sum(ends)
