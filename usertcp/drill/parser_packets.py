@@ -146,9 +146,10 @@ def _address(lexer: Lexer, family: str) -> str:
     match = lexer.raw(_ADDRESSES[family])
     text = match[0] if match else ""
     try:
-        return str((ipaddress.IPv4Address if family == "ipv4" else ipaddress.IPv6Address)(text))
+        (ipaddress.IPv4Address if family == "ipv4" else ipaddress.IPv6Address)(text)
     except ValueError:
         raise lexer.wrong(f"expected an {family} address, found '{text[:60]}'", offset) from None
+    return text
 
 
 def _header_fields(lexer: Lexer) -> tuple[tuple[str, int], ...]:
