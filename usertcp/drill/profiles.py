@@ -75,6 +75,7 @@ _FREEBSD: Final = Profile(
             receive_buffer=2 << 20,
             max_rto=64.0,
             min_mss=216,
+            ack_counting_limit=2,
             keepalive=True,
             keepalive_probes=8,
             tlp=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -47,6 +48,8 @@ def set_route(system: System, metrics: Iterable[tuple[str, str]]) -> System:
 
 
 def _number(text: str, low: int, high: int) -> int:
+    if not re.fullmatch("[0-9]{1,10}", text):
+        raise ValueError
     number = int(text)
     if not low <= number <= high:
         raise ValueError

@@ -119,7 +119,7 @@ _TCP: Final[dict[str, Variable]] = {
     "insecure_rst": Variable("0", flag, later("reset_anywhere_in_window")),
     "insecure_syn": Variable("0", flag, later("syn_in_window_resets")),
     "insecure_ack": Variable("0", flag, later("accept_old_acks")),
-    "ack_war_timewindow": Variable("1000", number(0, _LARGE), later("challenge_interval", seconds)),
+    "ack_war_timewindow": Variable("1000", number(0, _LARGE), later("challenge_window", seconds)),
     "ack_war_cnt": Variable("5", number(0, _LARGE), later("challenge_count", int)),
     "icmp_may_rst": Variable("1", flag, later("icmp_may_reset")),
     "tolerate_missing_ts": Variable("0", flag, later("require_timestamps", lambda on: not on)),
