@@ -494,6 +494,7 @@ def test_a_shift_of_more_than_14_is_14() -> None:
     peer.receives(SYN | ACK)
     peer.sends(ACK, seq=1, ack=1, window=3)
     assert us.tcb.status().snd_wnd == 3 << 14
+    assert us.counted("window-scale-limited") == 1
 
 
 def test_the_window_promised_by_our_syn_is_kept_in_the_batch_of_the_syn_ack() -> None:

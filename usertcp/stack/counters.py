@@ -75,6 +75,7 @@ _TCP: Final = {
     "too-many-gaps": "segments not kept because there were too many gaps",
     "window-closed": "segments that arrived while the receive window was closed",
     "window-probes": "probes of a closed window sent",
+    "window-scale-limited": "SYNs with a window scale above 14, taken for 14 (RFC 7323 §2.3)",
 }
 
 _HOST: Final = {

@@ -81,7 +81,10 @@ def peer_syn(tcb: Connection, segment: Segment, now: float) -> None:
     tcb.peer_mss = default_mss(tcb.local_address) if options.mss is None else options.mss
     tcb.scaling = tcb.scaling and options.window_scale is not None
     if tcb.scaling:
-        tcb.snd_wscale = min(options.window_scale or 0, MAX_WINDOW_SCALE)
+        tcb.snd_wscale = options.window_scale or 0
+        if tcb.snd_wscale > MAX_WINDOW_SCALE:  # RFC 7323 §2.3
+            tcb.outlet.count("window-scale-limited")
+            tcb.snd_wscale = MAX_WINDOW_SCALE
     else:
         tcb.snd_wscale = tcb.rcv_wscale = 0
     tcb.timestamps = tcb.timestamps and segment.ts_val is not None

@@ -246,7 +246,7 @@ def _reduce_proportionally(tcb: Connection, delivered: int, *, safe: bool) -> No
 def on_timeout(tcb: Connection, now: float) -> None:
     """The retransmission timer fired for data (RFC 5681 §3.1, RFC 8985 §6.3, RFC 5682 §3)."""
     recovery = tcb.recovery
-    again = recovery.active and tcb.snd_una < recovery.recover  # one reduction for each window
+    again = recovery.active and tcb.snd_una < recovery.recover  # one episode for each window
     flight = tcb.snd_nxt - tcb.snd_una
     if not again:
         fresh = recovery.state is not CaState.RECOVERY
@@ -254,7 +254,11 @@ def on_timeout(tcb: Connection, now: float) -> None:
         recovery.frto = tcb.settings.frto and fresh and tcb.sack_ok
     else:
         recovery.frto = False
-    tcb.congestion.on_timeout(flight, again=again, now=now)
+    if recovery.state is CaState.RECOVERY:
+        # A retransmission was lost too: another sign of congestion, for the window of this recovery (RFC 5681 §4.3).
+        tcb.congestion.on_timeout(min(flight, tcb.congestion.ssthresh), again=False, now=now)
+    else:
+        tcb.congestion.on_timeout(flight, again=again, now=now)
     ecn.window_reduced(tcb)
     recovery.state = CaState.LOSS
     recovery.recover = tcb.snd_nxt  # RFC 6582 §3.2 step 4
