@@ -8,6 +8,7 @@ from struct import pack
 import pytest
 
 from tests.scenarios.driver import OUR_PORT, OURS, PLAIN, THEIR_PORT, THEIRS, Peer, Us, established, meet
+from usertcp.tcp.settings import Settings
 from usertcp.tcp.states import State
 from usertcp.wire.checksum import finish, ones_sum, pseudo_header_sum
 from usertcp.wire.tcp import ACK, FIN, SYN
@@ -104,3 +105,32 @@ def test_the_window_is_unsigned() -> None:
     us, peer = established(replace(PLAIN, initial_window=100), window=40_000)
     us.sends(bytes(60_000))
     assert sum(len(segment.payload) for segment in peer.ignores()) == 40_000 // 1460 * 1460
+
+
+def test_window_scale_counts_in_a_syn_only() -> None:
+    """RFC 7323 §2.2: "A Window Scale option in a segment without a SYN bit MUST be ignored"."""
+    us, peer = meet(Settings(timestamps=False))
+    us.listens()
+    sends_options(peer, SYN, bytes.fromhex("030302"), seq=0)
+    peer.receives(SYN | ACK)
+    peer.sends(ACK, seq=1, ack=1, window=1000)
+    us.tcb = us.accepts()
+    sends_options(peer, ACK, bytes.fromhex("030307"), seq=1, ack=1)
+    peer.sends(ACK, seq=1, ack=1, window=1000)
+    assert us.tcb.status().snd_wnd == 1000 << 2
+
+
+@pytest.mark.parametrize("fast_open", ["2202", "220a0011223344556677", "220b001122334455667788", "220400aa"])
+def test_fast_open_counts_in_a_syn_only_and_with_a_length_that_is_possible(fast_open: str) -> None:
+    """RFC 7413 §4.1.1: "Options with invalid Length values or without the SYN flag set MUST be ignored"."""
+    option = bytes.fromhex(fast_open)
+    us, peer = meet(replace(PLAIN, fast_open=True))
+    us.listens(fast_open=10)
+    possible = len(option) in (2, 10)
+    sends_options(peer, SYN, option, seq=0)
+    assert (peer.receives(SYN | ACK).options.fast_open is not None) is possible
+    peer.sends(ACK, seq=1, ack=1)
+    us.tcb = us.accepts()
+    sends_options(peer, ACK, option, seq=1, ack=1, data=b"data")
+    assert us.reads() == b"data"
+    assert us.counted("fast-open-cookies-sent") == possible

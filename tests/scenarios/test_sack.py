@@ -297,3 +297,12 @@ def test_a_duplicate_that_the_peer_reports_is_counted_and_marks_nothing() -> Non
     assert us.tcb.status().sacked == 3 * MSS
     peer.sends(ACK, ack=segment(3)[1], blocks=[segment(6), segment(5)])
     assert us.counted("dsacks-received") == 2
+
+
+def test_an_old_acknowledgment_is_compared_with_itself() -> None:
+    """RFC 2883 §5: not with SND.UNA, or acknowledgments that change places would look like duplicates."""
+    us, peer = _ten_segments_sent()
+    peer.sends(ACK, ack=segment(5)[1])
+    peer.sends(ACK, ack=1, blocks=[segment(3)])  # sent before the other
+    assert us.counted("dsacks-received") == 0
+    assert us.tcb.status().sacked == 0

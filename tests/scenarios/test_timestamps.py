@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
+
 from tests.scenarios.driver import Peer, Us, meet
 from usertcp.tcp.settings import Settings
 from usertcp.tcp.states import State
-from usertcp.wire.tcp import ACK, RST, SYN
+from usertcp.wire.tcp import ACK, FIN, RST, SYN
 
 SETTINGS = Settings(window_scaling=False, congestion_control="reno")
 NOW = 5_000_000  # the peer's clock
@@ -140,3 +144,100 @@ def test_an_echo_of_nothing_of_ours_is_not_believed() -> None:
     peer.receives(ACK, after=0.2)
     peer.sends(ACK, ts=(NOW + 300, (ours - 500_000_000) & 0xFFFFFFFF))
     assert (us.tcb.status().srtt or 0) < 1
+
+
+def test_what_was_not_agreed_on_means_nothing() -> None:
+    """RFC 7323 §3.2: "the TSopt MUST be ignored and the packet processed normally"."""
+    us, peer = meet(SETTINGS)
+    us.listens()
+    peer.sends(SYN, seq=0)
+    peer.receives(SYN | ACK)
+    peer.sends(ACK, seq=1, ack=1, data=b"new", ts=(NOW, 1))
+    us.tcb = us.accepts()
+    peer.sends(ACK, seq=4, ack=1, data=b" and old", ts=(NOW - 1000, 1))
+    assert us.reads() == b"new and old"
+    assert peer.receives(ACK, after=0.04).ts_val is None
+
+
+def test_a_segment_without_them_does_not_end_the_connection() -> None:
+    """RFC 7323 §3.2: "MUST NOT abort a TCP connection because any segment lacks an expected TSopt"."""
+    us, peer, ours = _established()
+    peer.sends(ACK, data=b"bare")
+    assert us.state is State.ESTABLISHED
+    peer.sends(ACK, seq=1, data=b"bare", ts=(NOW + 1, ours))
+    peer.sends(ACK, seq=5, data=b" and not", ts=(NOW + 2, ours))
+    assert us.reads() == b"bare and not"
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_the_echo_of_a_segment_without_ack_means_nothing(answered: bool) -> None:
+    """RFC 7323 §3.2: "the receiver MUST ignore the value of the TSecr field"."""
+    us, peer = meet(SETTINGS)
+    if answered:
+        us.connects()
+        ours = peer.receives(SYN).ts_val
+        assert ours is not None
+        us.waits(0.5)
+        peer.sends(SYN, seq=0, ts=(NOW, ours))
+    else:
+        us.listens()
+        peer.sends(SYN, seq=0, ts=(NOW, 12345))
+    assert us.state is State.SYN_RECEIVED
+    assert us.tcb.status().srtt is None
+
+
+def test_every_segment_has_them_but_a_reset() -> None:
+    """RFC 7323 §3.2: "the TSopt MUST be sent in every non-<RST> segment for the duration of the connection"."""
+    us, peer, ours = _established()
+    us.tcb.settings = replace(SETTINGS, keepalive_idle=60)
+    sent = []
+    us.sends(b"data")
+    us.waits(1)  # and again
+    peer.sends(ACK, seq=20, data=b"out of order", ts=(NOW + 2, ours))
+    peer.sends(ACK, seq=1, ack=5, data=b"x" * 19, ts=(NOW + 2, ours))
+    peer.sends(ACK, seq=32, ack=5, ts=(NOW + 2, ours), window=0)
+    us.sends(b"probe")
+    us.waits(3)
+    peer.sends(ACK, seq=32, ack=peer.rcv_nxt, ts=(NOW + 3, ours), window=65535)
+    us.waits(1)
+    sent += peer.ignores()
+    peer.sends(ACK, seq=32, ack=peer.rcv_nxt, ts=(NOW + 4, ours))
+    us.tcb.set_keepalive(True, us.now)
+    us.waits(61)
+    peer.sends(SYN, seq=32, ts=(NOW + 5, ours))  # challenged
+    us.closes()
+    sent += peer.ignores()
+    peer.sends(FIN | ACK, seq=32, ack=peer.rcv_nxt, ts=(NOW + 6, ours))
+    assert us.state is State.TIME_WAIT
+    peer.sends(FIN | ACK, seq=32, ack=peer.rcv_nxt, ts=(NOW + 6, ours))
+    sent += peer.ignores()
+    assert len(sent) >= 10
+    assert us.counted("window-probes") >= 1
+    assert us.counted("keepalives-sent") >= 1
+    assert us.counted("challenge-acks") == 1
+    assert all(segment.ts_val is not None for segment in sent)
+
+
+def test_an_echo_that_acknowledges_nothing_is_no_round_trip() -> None:
+    """RFC 7323 §4.1: "only if the segment advances the left edge of the send window"."""
+    us, peer, _ = _established()
+    us.sends(b"x")
+    ours = peer.receives(ACK).ts_val
+    assert ours is not None
+    before = us.tcb.status()
+    us.waits(0.1)
+    peer.sends(ACK, ack=1, ts=(NOW + 2, ours))
+    peer.sends(ACK, ack=1, data=b"abc", ts=(NOW + 3, ours))
+    assert us.tcb.status().srtt == before.srtt
+    peer.sends(ACK, ack=2, ts=(NOW + 4, ours))
+    assert us.tcb.status().srtt != before.srtt
+
+
+def test_the_clock_of_another_pair_of_hosts_begins_elsewhere() -> None:
+    """RFC 7323 §5.4, §7.1: nobody learns how long we have been up, nor what other peers see."""
+    clocks = set()
+    for family in (4, 6):
+        us, peer = meet(SETTINGS, family=family)
+        us.connects()
+        clocks.add(peer.receives(SYN).ts_val)
+    assert len(clocks) == 2
