@@ -34,6 +34,8 @@ NAME: Final = "drill0"
 _QUEUE: Final = 1000
 _READ_SIZE: Final = 65_536 + virtio.LENGTH + 128
 _SOCKET_BUFFER: Final = 16 << 20
+#: Seconds for an address to come into use; microseconds are usual.
+_PATIENCE: Final = 1.0
 _PLAIN: Final = bytes(virtio.LENGTH)
 
 # <linux/if_ether.h>, <linux/if_packet.h>, <asm/socket.h>, <linux/if_addr.h>
@@ -44,6 +46,7 @@ _PACKET_VNET_HDR: Final = 15
 _SO_TIMESTAMPNS: Final = 35
 _SO_RCVBUFFORCE: Final = 33
 _IFA_F_NODAD: Final = 0x02
+_RTN_LOCAL: Final = 2
 # <linux/sockios.h>, <linux/ethtool.h>
 _SIOCETHTOOL: Final = 0x8946
 _ETHTOOL_STSO: Final = 0x1F
@@ -173,6 +176,8 @@ def _configure(link: Link) -> None:
                 _add_address(netlink, index, text)
             for text in link.remote:
                 netlink.route("replace", dst=str(ipaddress.ip_interface(text).network), oif=index)
+            for text in link.local:
+                _wait_until_local(netlink, str(ipaddress.ip_interface(text).ip))
     except NetlinkError as error:
         raise SetupError(f"cannot configure {NAME}: {error}") from error
 
@@ -210,6 +215,20 @@ def _add_address(netlink: Any, index: int, text: str) -> None:
     address = ipaddress.ip_interface(text)
     flags = {"flags": _IFA_F_NODAD} if address.version == 6 else {}
     netlink.addr("add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen, **flags)
+
+
+def _wait_until_local(netlink: Any, address: str) -> None:
+    """Wait for the kernel to know the address as its own: it takes those of IPv6 into use in a worker."""
+    deadline = time.monotonic() + _PATIENCE
+    while not _is_local(netlink, address) and time.monotonic() < deadline:
+        time.sleep(0.001)
+
+
+def _is_local(netlink: Any, address: str) -> bool:
+    try:
+        return bool(netlink.route("get", dst=address)[0]["type"] == _RTN_LOCAL)
+    except NetlinkError:
+        return False
 
 
 def _packet_socket() -> socket.socket:
