@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 #: A variable's value: numbers, or a text.
 Value: TypeAlias = tuple[int, ...] | str
-Effect: TypeAlias = "Callable[[System, Value], System]"
 
 
 class Refused(ValueError):
@@ -28,18 +27,26 @@ class Refused(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Effect:
+    """What a variable's value does: ``change`` may raise Refused; ``says`` is for the reader of the documentation."""
+
+    change: Callable[[System, Value], System]
+    says: str
+    #: Whether it changes anything that a script could see.
+    seen: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Variable:
     """One variable.
 
-    ``default``: what it is where nobody has set it, or "" where it cannot be read.  ``read`` takes the text apart
-    and raises ValueError for what the system itself would not take.  ``effect`` may raise Refused.  ``why``: what
-    a reader should know, above all where nothing happens.
+    ``default``: what it is where nobody has set it, or "" where that says nothing.  ``read`` takes the text apart
+    and raises ValueError for what the system itself would not take.
     """
 
     default: str
     read: Callable[[str], Value]
     effect: Effect
-    why: str = ""
 
 
 def set_variable(system: System, table: Mapping[str, Variable], name: str, text: str) -> System:
@@ -54,7 +61,7 @@ def set_variable(system: System, table: Mapping[str, Variable], name: str, text:
     except ValueError as error:
         raise NotPossible(f"sysctl {plain}={text}: not a valid value ({error})") from None
     try:
-        changed = variable.effect(system, value)
+        changed = variable.effect.change(system, value)
     except Refused as error:
         raise NotPossible(f"sysctl {plain}={text}: {error}") from None
     return replace(changed, values={**changed.values, key: value})
@@ -152,62 +159,67 @@ def three(value: Value) -> tuple[int, int, int]:
     return value[0], value[1], value[2]
 
 
-def nothing(_system: System, _value: Value) -> System:
+def nothing(why: str) -> Effect:
     """For a variable whose value a script cannot tell."""
-    return _system
+    return Effect(lambda system, value: system, f"nothing: {why}", seen=False)
 
 
-def setting(name: str, make: Callable[[int], Any] = bool) -> Effect:
+def setting(name: str, make: Callable[[int], Any] = bool, note: str = "") -> Effect:
     """Becomes the setting ``name``."""
-    return lambda system, value: system.with_settings(**{name: make(first(value))})
+    return Effect(lambda system, value: system.with_settings(**{name: make(first(value))}), _says(f"`{name}`", note))
 
 
-def later(name: str, make: Callable[[int], Any] = bool) -> Effect:
-    def effect(system: System, value: Value) -> System:
+def of_host(name: str, make: Callable[[int], Any] = bool, note: str = "") -> Effect:
+    """Becomes ``name`` of the host's configuration."""
+    return Effect(lambda system, value: system.with_host(**{name: make(first(value))}), _says(f"`{name}`", note))
+
+
+def of_sockets(name: str, make: Callable[[int], Any] = int, note: str = "") -> Effect:
+    """Becomes ``name`` of the socket layer's configuration."""
+    return Effect(lambda system, value: system.with_sockets(**{name: make(first(value))}), _says(f"`{name}`", note))
+
+
+def later(name: str, make: Callable[[int], Any] = bool, note: str = "") -> Effect:
+    def change(system: System, value: Value) -> System:
         if name in {f.name for f in fields(system.settings)}:
-            return setting(name, make)(system, value)
+            return system.with_settings(**{name: make(first(value))})
         return system
 
-    return effect
+    return Effect(change, _says(f"`{name}`", note))
 
 
 def later_socket(name: str, make: Callable[[int], Any] = int) -> Effect:
-    def effect(system: System, value: Value) -> System:
+    def change(system: System, value: Value) -> System:
         if name in {f.name for f in fields(system.sockets)}:
-            return of_sockets(name, make)(system, value)
+            return system.with_sockets(**{name: make(first(value))})
         return system
 
-    return effect
+    return Effect(change, _says(f"`{name}`", ""))
 
 
 def later_host(name: str, make: Callable[[int], Any] = bool) -> Effect:
-    def effect(system: System, value: Value) -> System:
+    def change(system: System, value: Value) -> System:
         if name in {f.name for f in fields(system.host)}:
-            return of_host(name, make)(system, value)
+            return system.with_host(**{name: make(first(value))})
         return system
 
-    return effect
-
-
-def of_host(name: str, make: Callable[[int], Any] = bool) -> Effect:
-    """Becomes ``name`` of the host's configuration."""
-    return lambda system, value: system.with_host(**{name: make(first(value))})
-
-
-def of_sockets(name: str, make: Callable[[int], Any] = int) -> Effect:
-    """Becomes ``name`` of the socket layer's configuration."""
-    return lambda system, value: system.with_sockets(**{name: make(first(value))})
+    return Effect(change, _says(f"`{name}`", ""))
 
 
 def only(*allowed: int | str, does: str) -> Effect:
     """For a variable that may have these values only; ``does``: what this stack always does."""
 
-    def effect(system: System, value: Value) -> System:
+    def change(system: System, value: Value) -> System:
         if (value if isinstance(value, str) else value[0]) not in allowed:
             raise Refused(does)
         return system
 
-    return effect
+    values = " or ".join(map(str, allowed))
+    return Effect(change, f"{values} only: {does}" if allowed else f"refused: {does}", seen=False)
+
+
+def _says(what: str, note: str) -> str:
+    return f"{what}; {note}" if note else what
 
 
 def seconds(milliseconds: int) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from usertcp.drill.sysctl import (
+    Effect,
     Refused,
     Value,
     Variable,
@@ -58,9 +59,9 @@ _MORE_SACK: Final = "the list of what is missing is limited by memory only"
 
 _TCP: Final[dict[str, Variable]] = {
     # -- What a SYN says
-    "rfc1323": Variable("1", number(0, 3), _extensions),
+    "rfc1323": Variable("1", number(0, 3), Effect(_extensions, "`window_scaling` and `timestamps`")),
     "sack.enable": Variable("1", flag, setting("sack")),
-    "ecn.enable": Variable("2", number(0, 4), _ecn),
+    "ecn.enable": Variable("2", number(0, 4), Effect(_ecn, "`ecn`; accurate ECN is refused")),
     "ecn.maxretries": Variable("1", number(0, _LARGE), later("ecn_syn_retries", int)),
     "mssdflt": Variable("536", number(216, 65535), later("default_mss", int)),
     "v6mssdflt": Variable("1220", number(216, 65535), later("default_mss_ipv6", int)),
@@ -74,7 +75,7 @@ _TCP: Final[dict[str, Variable]] = {
     "recvbuf_max": Variable("2097152", number(1, _LARGE), setting("receive_buffer", int)),
     "sendbuf_auto": Variable("1", flag, later("grow_send_buffer")),
     "sendbuf_max": Variable("2097152", number(1, _LARGE), of_sockets("most_send_buffer")),
-    "sendbuf_inc": Variable("8192", number(1, _LARGE), nothing, "by how much the send buffer grows at once"),
+    "sendbuf_inc": Variable("8192", number(1, _LARGE), nothing("by how much the send buffer grows at once")),
     # -- Timers
     "msl": Variable("30000", number(1, _LARGE), setting("msl", seconds)),
     "delayed_ack": Variable("1", flag, later("delayed_ack")),
@@ -88,7 +89,7 @@ _TCP: Final[dict[str, Variable]] = {
     "persmin": Variable("5000", number(1, _LARGE), later("persist_min", seconds)),
     "persmax": Variable("60000", number(1, _LARGE), later("persist_max", seconds)),
     "maxpersistidle": Variable("7200000", number(1, _LARGE), later("persist_limit", seconds)),
-    "always_keepalive": Variable("1", flag, _keepalives),
+    "always_keepalive": Variable("1", flag, Effect(_keepalives, "`keepalive`")),
     "keepidle": Variable("7200000", number(1, _LARGE), setting("keepalive_idle", seconds)),
     "keepintvl": Variable("75000", number(1, _LARGE), setting("keepalive_interval", seconds)),
     "keepcnt": Variable("8", number(1, 255), setting("keepalive_probes", int)),
@@ -96,7 +97,7 @@ _TCP: Final[dict[str, Variable]] = {
     "finwait2_timeout": Variable("60000", number(1, _LARGE), later("finwait2", seconds)),
     "fast_finwait2_recycle": Variable("0", flag, later("finwait2")),
     # -- Sending
-    "cc.algorithm": Variable("cubic", word, _congestion_control),
+    "cc.algorithm": Variable("cubic", word, Effect(_congestion_control, "`congestion_control`")),
     "cc.abe": Variable("0", flag, setting("abe")),
     "initcwnd_segments": Variable("10", number(1, _LARGE), setting("initial_window", int)),
     "abc_l_var": Variable("2", number(0, _LARGE), setting("ack_counting_limit", int)),
@@ -108,14 +109,14 @@ _TCP: Final[dict[str, Variable]] = {
     "sack.lrd": Variable("1", flag, only(1, does="a lost retransmission is found")),
     "do_lrd": Variable("1", flag, only(1, does="a lost retransmission is found")),
     "do_prr": Variable("1", flag, only(1, does="the window shrinks by proportional rate reduction")),
-    "sack.maxholes": Variable("128", number(0, _LARGE), nothing, _MORE_SACK),
-    "sack.globalmaxholes": Variable("65536", number(0, _LARGE), nothing, _MORE_SACK),
-    "tso": Variable("1", flag, nothing, "the device takes single segments"),
+    "sack.maxholes": Variable("128", number(0, _LARGE), nothing(_MORE_SACK)),
+    "sack.globalmaxholes": Variable("65536", number(0, _LARGE), nothing(_MORE_SACK)),
+    "tso": Variable("1", flag, nothing("the device takes single segments")),
     "newcwv": Variable("0", flag, setting("validate_window")),
     # -- What comes in
     "drop_synfin": Variable("0", flag, later("drop_syn_fin")),
     "blackhole": Variable("0", number(0, 3), later_host("closed_ports", int)),
-    "blackhole_local": Variable("0", flag, nothing, "nothing comes from the host itself"),
+    "blackhole_local": Variable("0", flag, nothing("nothing comes from the host itself")),
     "insecure_rst": Variable("0", flag, later("reset_anywhere_in_window")),
     "insecure_syn": Variable("0", flag, later("syn_in_window_resets")),
     "insecure_ack": Variable("0", flag, later("accept_old_acks")),
@@ -127,15 +128,15 @@ _TCP: Final[dict[str, Variable]] = {
     "syncookies_only": Variable("0", flag, later_host("syn_cookies_always")),
     "syncache.rexmtlimit": Variable("3", number(0, 12), later("syn_ack_retries", int)),
     "syncache.rst_on_sock_fail": Variable("1", flag, later("abort_on_overflow")),
-    "nolocaltimewait": Variable("0", flag, nothing, "about connections of a host with itself"),
+    "nolocaltimewait": Variable("0", flag, nothing("about connections of a host with itself")),
     # -- Path MTU
     "path_mtu_discovery": Variable("1", flag, later("path_mtu_discovery")),
     "pmtud_blackhole_detection": Variable("0", number(0, 3), setting("mtu_probing")),
     "pmtud_blackhole_mss": Variable("1200", number(216, 65535), later("probe_base_mss", int)),
-    "v6pmtud_blackhole_mss": Variable("1220", number(216, 65535), nothing, "about IPv6 and black holes"),
+    "v6pmtud_blackhole_mss": Variable("1220", number(216, 65535), nothing("about IPv6 and black holes")),
     # -- Other stacks
     "functions_default": Variable("freebsd", word, only("freebsd", does="there is one TCP")),
-    "functions_inherit_listen_socket_stack": Variable("1", flag, nothing, "there is one TCP"),
+    "functions_inherit_listen_socket_stack": Variable("1", flag, nothing("there is one TCP")),
 }
 
 FREEBSD: Final[dict[str, Variable]] = {

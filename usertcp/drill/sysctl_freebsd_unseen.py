@@ -75,7 +75,7 @@ _NAMES: Final = (
 def _variables() -> Iterator[tuple[str, Variable]]:
     for why, prefix, names in _NAMES:
         for name in names.split():
-            yield prefix + name, Variable("", text, nothing, why)
+            yield prefix + name, Variable("", text, nothing(why))
 
 
 UNSEEN: Final[dict[str, Variable]] = dict(_variables())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from usertcp.drill.sysctl import (
+    Effect,
     Refused,
     Value,
     Variable,
@@ -98,40 +99,48 @@ _TCP: Final[dict[str, Variable]] = {
     "tcp_sack": Variable("1", flag, setting("sack")),
     "tcp_dsack": Variable("1", flag, later("dsack")),
     "tcp_timestamps": Variable(
-        "1", number(0, 2), setting("timestamps"), "2 differs from 1 only in where the clock begins"
+        "1", number(0, 2), setting("timestamps", note="2 differs from 1 only in where the clock begins")
     ),
     "tcp_window_scaling": Variable("1", flag, setting("window_scaling")),
-    "tcp_ecn": Variable("2", number(0, 5), _ecn),
+    "tcp_ecn": Variable("2", number(0, 5), Effect(_ecn, "`ecn`; accurate ECN is refused")),
     "tcp_ecn_fallback": Variable("1", flag, later("ecn_fallback")),
-    "tcp_ecn_option": Variable("2", number(0, 2), nothing, _ACCURATE),
-    "tcp_ecn_option_beacon": Variable("3", number(0, 3), nothing, _ACCURATE),
+    "tcp_ecn_option": Variable("2", number(0, 2), nothing(_ACCURATE)),
+    "tcp_ecn_option_beacon": Variable("3", number(0, 3), nothing(_ACCURATE)),
     "tcp_min_snd_mss": Variable("48", number(48, 65535), setting("min_mss", int)),
-    "tcp_fastopen": Variable("1", number(0, _LARGE), _fast_open),
+    "tcp_fastopen": Variable("1", number(0, _LARGE), Effect(_fast_open, "`fast_open`, and that of the sockets")),
     "tcp_fastopen_key": Variable("", text, only(does="cookies are made with a key of our own")),
     "tcp_fastopen_blackhole_timeout_sec": Variable(
         "0", number(0, _LARGE), only(0, does="a path that swallows Fast Open does not turn it off for others")
     ),
     "tcp_reflect_tos": Variable("0", flag, only(0, does="a SYN,ACK has our own type of service")),
     # -- Buffers
-    "tcp_rmem": Variable(f"4096 540000 {15 << 20}", numbers(3, 1, _LARGE), _receive_buffers),
-    "tcp_wmem": Variable(f"4096 {256 << 10} {4 << 20}", numbers(3, 1, _LARGE), _send_buffers),
+    "tcp_rmem": Variable(
+        f"4096 540000 {15 << 20}",
+        numbers(3, 1, _LARGE),
+        Effect(_receive_buffers, "`initial_receive_buffer` and `receive_buffer`"),
+    ),
+    "tcp_wmem": Variable(
+        f"4096 {256 << 10} {4 << 20}",
+        numbers(3, 1, _LARGE),
+        Effect(_send_buffers, "`send_buffer` and `most_send_buffer` of the sockets"),
+    ),
     "tcp_mem": Variable(
-        "94044 125392 188088", numbers(3, 0, _HUGE), nothing, "memory of all connections is not counted"
+        "94044 125392 188088", numbers(3, 0, _HUGE), nothing("memory of all connections is not counted")
     ),
     "tcp_moderate_rcvbuf": Variable("1", flag, later("grow_receive_buffer")),
     "tcp_app_win": Variable("31", number(0, 31), only(31, does="no part of the window is kept back")),
-    "tcp_adv_win_scale": Variable("1", number(-31, 31), nothing, "has no effect in kernels from 6.6 on"),
+    "tcp_adv_win_scale": Variable("1", number(-31, 31), nothing("has no effect in kernels from 6.6 on")),
     "tcp_workaround_signed_windows": Variable("0", flag, only(0, does="windows are unsigned")),
     "tcp_shrink_window": Variable("0", flag, only(0, does="a window's right edge never moves left")),
     "tcp_notsent_lowat": Variable("4294967295", number(0, 2**32 - 1), of_sockets("notsent_lowat")),
     # -- Congestion control and what is sent together
-    "tcp_congestion_control": Variable("cubic", word, _congestion_control),
-    "tcp_allowed_congestion_control": Variable("", words, nothing, "a script may choose all of them"),
+    "tcp_congestion_control": Variable("cubic", word, Effect(_congestion_control, "`congestion_control`")),
+    "tcp_allowed_congestion_control": Variable("", words, nothing("a script may choose all of them")),
     "tcp_slow_start_after_idle": Variable("1", flag, later("slow_start_after_idle")),
-    "tcp_no_metrics_save": Variable("0", flag, nothing, _NO_CACHE),
-    "tcp_no_ssthresh_metrics_save": Variable("1", flag, nothing, _NO_CACHE),
-    "tcp_autocorking": Variable("1", flag, nothing, _AT_ONCE),
-    "tcp_limit_output_bytes": Variable("4194304", number(0, _LARGE), nothing, _AT_ONCE),
+    "tcp_no_metrics_save": Variable("0", flag, nothing(_NO_CACHE)),
+    "tcp_no_ssthresh_metrics_save": Variable("1", flag, nothing(_NO_CACHE)),
+    "tcp_autocorking": Variable("1", flag, nothing(_AT_ONCE)),
+    "tcp_limit_output_bytes": Variable("4194304", number(0, _LARGE), nothing(_AT_ONCE)),
     "tcp_min_tso_segs": Variable("2", number(1, 255), later("tso_min_segments", int)),
     "tcp_tso_win_divisor": Variable("3", number(0, _LARGE), later("tso_window_divisor", int)),
     "tcp_tso_rtt_log": Variable("9", number(0, 255), later("tso_rtt_log", int)),
@@ -140,23 +149,23 @@ _TCP: Final[dict[str, Variable]] = {
     # -- Losses
     "tcp_frto": Variable("2", number(0, 2), setting("frto")),
     "tcp_early_retrans": Variable(
-        "3", number(0, 4), setting("tlp", lambda mode: mode >= 3), "early retransmit itself is gone since 4.13"
+        "3", number(0, 4), setting("tlp", lambda mode: mode >= 3, "early retransmit itself is gone since 4.13")
     ),
-    "tcp_recovery": Variable("1", number(0, 7), _recovery),
+    "tcp_recovery": Variable("1", number(0, 7), Effect(_recovery, "RACK with the reordering window of RFC 8985 only")),
     "tcp_reordering": Variable("3", number(1, 300), later("reordering", int)),
     "tcp_max_reordering": Variable("300", number(1, _LARGE), later("max_reordering", int)),
     "tcp_min_rtt_wlen": Variable("300", number(0, 86400), later("min_rtt_window", float)),
     "tcp_thin_linear_timeouts": Variable("0", flag, later("thin_linear_timeouts")),
     "tcp_retrans_collapse": Variable("1", flag, only(1, does="small segments are joined when they are sent again")),
-    "tcp_fack": Variable("0", number(0, _LARGE), nothing, "has no effect in kernels from 4.15 on"),
-    "tcp_low_latency": Variable("0", number(0, _LARGE), nothing, "has no effect in kernels from 4.14 on"),
+    "tcp_fack": Variable("0", number(0, _LARGE), nothing("has no effect in kernels from 4.15 on")),
+    "tcp_low_latency": Variable("0", number(0, _LARGE), nothing("has no effect in kernels from 4.14 on")),
     # -- Timers
     "tcp_syn_retries": Variable("6", number(1, 127), later("syn_retries", int)),
     "tcp_syn_linear_timeouts": Variable("4", number(0, 127), later("syn_linear_timeouts", int)),
     "tcp_synack_retries": Variable("5", number(0, 255), later("syn_ack_retries", int)),
     "tcp_retries1": Variable("3", number(0, 255), setting("r1", int)),
     "tcp_retries2": Variable("15", number(0, 255), later("retries", int)),
-    "tcp_orphan_retries": Variable("0", number(0, 255), later("orphan_retries", int), _ORPHANS),
+    "tcp_orphan_retries": Variable("0", number(0, 255), later("orphan_retries", int, _ORPHANS)),
     "tcp_fin_timeout": Variable("60", number(0, _LARGE), setting("fin_wait_2_timeout", float)),
     "tcp_keepalive_time": Variable("7200", number(0, _LARGE), setting("keepalive_idle", float)),
     "tcp_keepalive_intvl": Variable("75", number(0, _LARGE), setting("keepalive_interval", float)),
@@ -165,7 +174,7 @@ _TCP: Final[dict[str, Variable]] = {
     "tcp_rto_max_ms": Variable("120000", number(1000, 120000), setting("max_rto", seconds)),
     # -- Acknowledgments
     "tcp_comp_sack_delay_ns": Variable("1000000", number(0, _HUGE), later("sack_delay", lambda ns: ns / 1e9)),
-    "tcp_comp_sack_slack_ns": Variable("100000", number(0, _HUGE), nothing, "a timer of ours is never late"),
+    "tcp_comp_sack_slack_ns": Variable("100000", number(0, _HUGE), nothing("a timer of ours is never late")),
     "tcp_comp_sack_nr": Variable("44", number(0, 255), later("delayed_sacks", int)),
     "tcp_pingpong_thresh": Variable("1", number(1, 255), later("pingpong_threshold", int)),
     # -- What comes in
@@ -181,7 +190,9 @@ _TCP: Final[dict[str, Variable]] = {
     "tcp_max_orphans": Variable("65536", number(0, _LARGE), of_host("max_orphans", int)),
     "tcp_tw_reuse": Variable("2", number(0, 2), only(0, 2, does="connect() never takes a pair in TIME-WAIT")),
     # -- Path MTU
-    "tcp_mtu_probing": Variable("0", number(0, 2), _mtu_probing),
+    "tcp_mtu_probing": Variable(
+        "0", number(0, 2), Effect(_mtu_probing, "`mtu_probing`; probing from the start is refused")
+    ),
     "tcp_base_mss": Variable("1024", number(1, _LARGE), later("probe_base_mss", int)),
     "tcp_mtu_probe_floor": Variable("48", number(1, _LARGE), only(48, does="probing has no floor of its own")),
     "tcp_probe_threshold": Variable("8", number(0, _LARGE), later("probe_threshold", int)),
@@ -206,13 +217,15 @@ _CUBIC: Final[dict[str, Variable]] = {
 LINUX: Final[dict[str, Variable]] = {
     **{f"net.ipv4.{name}": variable for name, variable in _TCP.items()},
     "net.core.somaxconn": Variable("4096", number(0, _LARGE), of_sockets("somaxconn")),
-    "net.core.rmem_max": Variable("4194304", number(2304, _LARGE), _most_receive_buffer),
+    "net.core.rmem_max": Variable(
+        "4194304", number(2304, _LARGE), Effect(_most_receive_buffer, "`receive_buffer_limit` of the sockets")
+    ),
     "net.core.wmem_max": Variable("4194304", number(4608, _LARGE), of_sockets("send_buffer_limit")),
     "net.core.rmem_default": Variable("212992", number(2304, _LARGE), of_sockets("receive_buffer")),
-    "net.core.wmem_default": Variable("212992", number(4608, _LARGE), nothing, "for sockets other than TCP's"),
+    "net.core.wmem_default": Variable("212992", number(4608, _LARGE), nothing("for sockets other than TCP's")),
     "net.ipv4.route.min_adv_mss": Variable("256", number(0, _LARGE), later("min_advertised_mss", int)),
     "net.ipv4.route.min_pmtu": Variable("552", number(68, _LARGE), later("min_path_mtu", int)),
-    "net.ipv4.route.mtu_expires": Variable("600", number(0, _LARGE), nothing, "scripts end before"),
+    "net.ipv4.route.mtu_expires": Variable("600", number(0, _LARGE), nothing("scripts end before")),
     "net.ipv6.bindv6only": Variable("0", flag, only(0, does="a socket of both families takes both")),
     "net.ipv6.conf.*.hop_limit": Variable("64", number(1, 255), setting("ttl", int)),
     **{f"/sys/module/tcp_cubic/parameters/{name}": variable for name, variable in _CUBIC.items()},
