@@ -190,11 +190,13 @@ class Host:
         local_port: int | None = None,
         settings: Settings | None = None,
         data: bytes = b"",
+        with_syn: bool = False,
     ) -> Connection:
         """Active OPEN; the SYN goes out at the next :meth:`flush`.
 
         ``data`` is sent first, and with the SYN where the server allows it (RFC 7413); it may then reach the
-        server's application twice (§6.1).
+        server's application twice (§6.1).  ``with_syn``: of ``data`` only what goes with the SYN is taken at all
+        (the connection's send buffer tells how much), and a server whose cookie is not known is asked for one.
 
         Raises InvalidRemoteAddress where no host can be at ``remote_address``, NotOurAddress where the host has
         no address of that family, AddressInUse where no local port is free, ValueError where ``data`` is
@@ -211,14 +213,22 @@ class Host:
         connection = self.new_connection(
             key, local_address, local_port, remote_address, remote_port, now, "active", settings
         )
-        if data and connection.settings.fast_open:
+        if (data or with_syn) and connection.settings.fast_open:
             server = self.fast_open_servers.find(_path(connection), now)
             if server is not None:
                 fast_open.prepare(connection, server.cookie, server.mss)
         connection.open_active(now)
+        if with_syn:
+            data = data[: max(0, fast_open.syn_room(connection))]
         if data:
             connection.send(data, now)
         return connection
+
+    def knows_cookie(self, remote_address: bytes, remote_port: int, now: float) -> bool:
+        """Whether data may go with a SYN to that server (RFC 7413 §4.1.3)."""
+        path = self._source_for(remote_address) + remote_address + remote_port.to_bytes(2, "big")
+        server = self.fast_open_servers.find(path, now)
+        return server is not None and bool(server.cookie)
 
     # -- What ingress finds ---------------------------------------------------------------------------
 

@@ -41,16 +41,25 @@ def prepare(tcb: Connection, cookie: bytes, server_mss: int | None) -> None:
     opening.set_mss(tcb)
 
 
-def add_to_syn(tcb: Connection, options: Options, now: float) -> tuple[Options, Buffer]:
-    """The option, and in a client's SYN the data, of a SYN or SYN,ACK that leaves for the first time."""
-    plain, options = options, options._replace(fast_open=tcb.fast_open)
+def syn_room(tcb: Connection) -> int:
+    """How much data a SYN of ours brings at most: none without a cookie, none where a long one leaves no room for
+    all options (-1; RFC 7413 §4.2.2, step 1a)."""
     if tcb.state is not State.SYN_SENT or not tcb.fast_open:
-        return options, b""
+        return 0
+    options = opening.syn_options(tcb)._replace(fast_open=tcb.fast_open)
     try:
         used = len(LAYOUTS[tcb.settings.option_layout](SYN, 0 if tcb.timestamps else None, 0, options))
-    except ValueError:  # a long cookie beside all other options (RFC 7413 §4.2.2, step 1a)
-        return plain, b""
-    room = min(tcb.peer_mss, tcb.path_mtu - opening.header_length(tcb)) - used
+    except ValueError:
+        return -1
+    return max(0, min(tcb.peer_mss, tcb.path_mtu - opening.header_length(tcb)) - used)
+
+
+def add_to_syn(tcb: Connection, options: Options, now: float) -> tuple[Options, Buffer]:
+    """The option, and in a client's SYN the data, of a SYN or SYN,ACK that leaves for the first time."""
+    room = syn_room(tcb)
+    if room < 0:
+        return options, b""
+    options = options._replace(fast_open=tcb.fast_open)
     length = min(room, len(tcb.send_buffer))
     if length <= 0:
         return options, b""
