@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from errno import EAFNOSUPPORT, EINVAL
 from ipaddress import ip_address
 from typing import Final, NamedTuple
@@ -11,6 +12,7 @@ from usertcp.sim.posix.errors import failure
 
 #: Addresses that name no host: "any of mine".
 ANY: Final = {AF_INET: bytes(4), AF_INET6: bytes(16)}
+_SIZES: Final = {AF_INET: 16, AF_INET6: 28}
 _MAPPED: Final = bytes(10) + b"\xff\xff"
 
 
@@ -37,6 +39,19 @@ def socket_address(host: str, port: int) -> SocketAddress:
     """An address from its text.  Raises ValueError."""
     address = ip_address(host).packed
     return SocketAddress(AF_INET if len(address) == 4 else AF_INET6, address, port)
+
+
+def sockaddr(address: SocketAddress | None, domain: int) -> bytes:
+    """``struct sockaddr_in`` or ``sockaddr_in6`` as Linux lays it out; for None one of zeros, of ``domain``'s size."""
+    if address is None:
+        return bytes(_SIZES[domain])
+    if address.family == AF_INET:
+        return struct.pack("=H", AF_INET) + struct.pack("!H4s8x", address.port, address.address)
+    return (
+        struct.pack("=H", AF_INET6)
+        + struct.pack("!HI16s", address.port, address.flow, address.address)
+        + struct.pack("=I", address.scope)
+    )
 
 
 def is_mapped(address: bytes) -> bool:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Generator, Sequence
 from errno import EBADF, EINVAL, EMFILE, ENOTSOCK, ENOTTY, ESPIPE
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+from typing import Final, Protocol, TypeAlias, TypeVar
 
 from usertcp.sim.posix.constants import FD_CLOEXEC, O_NONBLOCK
 from usertcp.sim.posix.errors import failure
-
-if TYPE_CHECKING:
-    from usertcp.sim.posix.polling import Watcher
 
 T = TypeVar("T")
 
@@ -23,11 +20,26 @@ MOST: Final = 1024
 FIRST: Final = 3
 
 
+class Watcher(Protocol):
+    """Wants to hear of a file's wake-ups."""
+
+    def woken(self, key: int) -> None:
+        """The file may be ready for ``key`` (poll's bits; 0: for anything)."""
+        ...
+
+    def forget(self, file: File) -> None:
+        """``file`` is closed."""
+        ...
+
+
 class File:
     """What a descriptor refers to; the methods here are those of a file that cannot do what is asked.
 
     ``flags`` are O_NONBLOCK and the access mode.
     """
+
+    #: Whether epoll takes it.
+    pollable = True
 
     def __init__(self, flags: int) -> None:
         self.flags = flags

@@ -5,24 +5,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 from errno import EBADF, EINVAL
 
+from usertcp.sim.posix import pipes, splicing
 from usertcp.sim.posix.constants import (
     F_DUPFD,
     F_DUPFD_CLOEXEC,
     F_GETFD,
     F_GETFL,
+    F_GETPIPE_SZ,
     F_SETFD,
     F_SETFL,
+    F_SETPIPE_SZ,
     FD_CLOEXEC,
     FIOCLEX,
     FIONBIO,
     FIONCLEX,
     O_ACCMODE,
+    O_CLOEXEC,
+    O_DIRECT,
     O_NONBLOCK,
     O_RDONLY,
     O_WRONLY,
 )
 from usertcp.sim.posix.descriptors import MOST, File
-from usertcp.sim.posix.errors import failure
+from usertcp.sim.posix.errors import NotSupported, failure
 from usertcp.sim.posix.kernel import Kernel
 
 
@@ -58,7 +63,40 @@ class FileCalls(Kernel):
         file = self.descriptors.remove(fd)
         file.holders -= 1
         if not file.holders:
-            self.run(file.close())
+            self.run(self.closing(file))
+
+    def pipe(self) -> tuple[int, int]:
+        """A pipe: the descriptor to read from, and the one to write to."""
+        return self.pipe2(0)
+
+    def pipe2(self, flags: int) -> tuple[int, int]:
+        """As :meth:`pipe`; ``flags``: O_NONBLOCK, O_CLOEXEC."""
+        if flags & ~(O_NONBLOCK | O_CLOEXEC | O_DIRECT):
+            raise failure(EINVAL)
+        if flags & O_DIRECT:
+            raise NotSupported("pipes of packets")
+        reader, writer = pipes.make(self, flags)
+        close_on_exec = bool(flags & O_CLOEXEC)
+        return (
+            self.descriptors.add(reader, close_on_exec=close_on_exec),
+            self.descriptors.add(writer, close_on_exec=close_on_exec),
+        )
+
+    def memfd_create(self, name: str = "", flags: int = 0, *, content: bytes = b"") -> int:
+        """A file in memory; with ``content``, at whose beginning it is to be read."""
+        return self.descriptors.add(pipes.MemoryFile(content))
+
+    def splice(
+        self, source: int, offset: int | None, target: int, target_offset: int | None, count: int, flags: int = 0
+    ) -> int:
+        """Move up to ``count`` bytes; one of the two is a pipe.  May sleep."""
+        one, other = self.descriptors.file(source), self.descriptors.file(target)
+        return self.run(splicing.splice(one, offset, other, target_offset, count, flags), one, other)
+
+    def sendfile(self, target: int, source: int, offset: int | None, count: int) -> int:
+        """Copy up to ``count`` bytes of a regular file.  May sleep."""
+        one, other = self.descriptors.file(source), self.descriptors.file(target)
+        return self.run(splicing.sendfile(other, one, offset, count), one, other)
 
     def dup(self, fd: int) -> int:
         """Another descriptor of the same file."""
@@ -93,6 +131,10 @@ class FileCalls(Kernel):
             if not 0 <= argument < MOST:
                 raise failure(EINVAL)
             return self.descriptors.add(file, close_on_exec=command == F_DUPFD_CLOEXEC, lowest=argument)
+        if command in (F_GETPIPE_SZ, F_SETPIPE_SZ):
+            if not isinstance(file, pipes.PipeEnd):
+                raise failure(EBADF)
+            return file.pipe.capacity if command == F_GETPIPE_SZ else file.pipe.resize(argument)
         raise failure(EINVAL)
 
     def ioctl(self, fd: int, request: int, argument: int = 0) -> int:

@@ -146,8 +146,14 @@ class Kernel:
             file.holders -= 1
             if not file.holders:
                 # The descriptor was closed while the call slept: nobody waits for what lingers.
-                for _ in file.close():
+                for _ in self.closing(file):
                     break
+
+    def closing(self, file: File) -> Steps[None]:
+        """Nobody holds ``file`` any more."""
+        for watcher in list(file.watchers):
+            watcher.forget(file)
+        yield from file.close()
 
     def socket_of(self, fd: int) -> Socket:
         """The socket behind ``fd``.  Raises OSError EBADF, ENOTSOCK."""

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from errno import EAGAIN, EOPNOTSUPP
 from math import inf
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from usertcp.sim.posix.addresses import SocketAddress
+from usertcp.sim.posix import constants as c
+from usertcp.sim.posix import ip_options, options, socket_options
+from usertcp.sim.posix.addresses import ANY, SocketAddress
 from usertcp.sim.posix.constants import MSG_DONTWAIT, O_RDWR
 from usertcp.sim.posix.descriptors import File, Steps
+from usertcp.sim.posix.error_queue import ErrorQueue
 from usertcp.sim.posix.errors import failure
+from usertcp.sim.posix.times import EPSILON
 
 if TYPE_CHECKING:
     from usertcp.sim.posix.kernel import Kernel
-
-#: A moment this close has come: times are sums of floats.
-EPSILON: Final = 1e-9
 
 #: A control message: level, type, data.
 Control = tuple[int, int, bytes]
@@ -67,21 +67,40 @@ class Socket(File):
         self.domain = domain
         #: SO_ERROR: told once.
         self.error = 0
+        #: What options only have to remember, by level and name.
+        self.numbers: dict[tuple[int, int], int] = {}
+        #: An error that the network told of and nothing ended for (Linux's sk_err_soft); SO_ERROR tells it too.
+        self.soft_error = 0
+        #: SO_LINGER: None: off; else seconds.  And the seconds as they were given.
+        self.linger: float | None = None
+        self.linger_seconds = 0
+        self.receive_low_water = 1
         #: SO_RCVTIMEO and SO_SNDTIMEO, in seconds.
         self.receive_timeout = inf
         self.send_timeout = inf
         #: What MSG_ERRQUEUE reads.
-        self.error_queue: deque[Message] = deque()
+        self.error_queue = ErrorQueue()
         #: Where it is bound; an address of zeros: to all of the host's.
-        self.local = SocketAddress(domain, bytes(4 if domain == 2 else 16), 0)
+        self.local = SocketAddress(domain, ANY[domain], 0)
         #: Whether bind() chose the address and the port, which then outlive a connection.
         self.bound_address = False
         self.bound_port = False
 
     def take_error(self) -> int:
-        """SO_ERROR: what went wrong since this was last asked; 0 for nothing."""
+        """What went wrong since this was last asked; 0 for nothing."""
         number, self.error = self.error, 0
         return number
+
+    def tell_error(self) -> int:
+        """SO_ERROR: as :meth:`take_error`, and if there is nothing, a soft error."""
+        number = self.take_error()
+        if not number:
+            number, self.soft_error = self.soft_error, 0
+        return number
+
+    def flag(self, level: int, name: int) -> bool:
+        """Whether an option that is only remembered is on."""
+        return bool(self.numbers.get((level, name), 0))
 
     def patience(self, timeout: float, flags: int = 0) -> float:
         """Until when a call may sleep."""
@@ -133,17 +152,63 @@ class Socket(File):
         """getpeername(2)."""
         raise failure(EOPNOTSUPP)
 
+    # -- Options ----------------------------------------------------------------------------------------------
+
+    @property
+    def tables(self) -> Mapping[int, options.Table]:
+        """The options of each level."""
+        levels = {c.SOL_SOCKET: socket_options.TABLE, c.SOL_IP: ip_options.IP}
+        return levels | {c.SOL_IPV6: ip_options.IPV6} if self.domain == c.AF_INET6 else levels
+
     def get_option(self, level: int, name: int, length: int) -> bytes:
         """getsockopt(2)."""
-        raise failure(EOPNOTSUPP)
+        return options.get(self, self.tables, level, name, length)
 
     def set_option(self, level: int, name: int, value: bytes) -> None:
         """setsockopt(2)."""
-        raise failure(EOPNOTSUPP)
+        options.set_(self, self.tables, level, name, value)
+
+    @property
+    def listening(self) -> bool:
+        """SO_ACCEPTCONN."""
+        return False
+
+    @property
+    def path_mtu(self) -> int | None:
+        """IP_MTU; None: not connected."""
+        return None
+
+    @property
+    def send_buffer_size(self) -> int:
+        """SO_SNDBUF as it is told."""
+        return self.machine.config.send_buffer
+
+    @property
+    def receive_buffer_size(self) -> int:
+        """SO_RCVBUF as it is told."""
+        return self.machine.config.receive_buffer
+
+    def set_send_buffer(self, size: int, *, forced: bool) -> None:
+        """SO_SNDBUF; ``forced``: SO_SNDBUFFORCE."""
+
+    def set_receive_buffer(self, size: int, *, forced: bool) -> None:
+        """SO_RCVBUF; ``forced``: SO_RCVBUFFORCE."""
+
+    def set_receive_low_water(self, size: int) -> None:
+        """SO_RCVLOWAT."""
+        self.receive_low_water = size or 1
+
+    def keepalive_switched(self, *, on: bool) -> None:
+        """SO_KEEPALIVE was set."""
+
+    def headers_changed(self) -> None:
+        """An option that stands in IP headers was set."""
 
     # -- As a file ------------------------------------------------------------------------------------------
 
     def read(self, count: int) -> Steps[bytes]:
+        if not count:
+            return b""
         message = yield from self.receive(Receiving(count))
         return message.data
 

@@ -14,19 +14,20 @@ from errno import (
 )
 from typing import TYPE_CHECKING, Final
 
+from usertcp.sim.posix import constants as c
+from usertcp.sim.posix import ports, tcp_fast_open
 from usertcp.sim.posix.addresses import ANY, SocketAddress, checked, for_socket, is_any, on_the_wire
-from usertcp.sim.posix.constants import AF_UNSPEC
 from usertcp.sim.posix.descriptors import File, Steps
 from usertcp.sim.posix.errors import failure
-from usertcp.sim.posix.sockets import EPSILON
-from usertcp.stack.errors import AddressInUse, NotOurAddress
+from usertcp.sim.posix.times import EPSILON
+from usertcp.stack.errors import AddressInUse, InvalidRemoteAddress, NotOurAddress
+from usertcp.stack.listener import Listener
 from usertcp.tcp.states import State
 
 if TYPE_CHECKING:
     from usertcp.sim.posix.tcp_socket import TcpSocket
+    from usertcp.tcp.connection import Connection
 
-#: Where the search for a free port begins.
-_FIRST_PORT: Final = 32768
 _OPENING: Final = (State.SYN_SENT, State.SYN_RECEIVED)
 
 
@@ -36,31 +37,16 @@ _OPENING: Final = (State.SYN_SENT, State.SYN_RECEIVED)
 def bind(socket: TcpSocket, address: SocketAddress) -> None:
     """bind(2)."""
     address = checked(socket.domain, address)
-    wire = on_the_wire(address.address)
-    if not is_any(address.address) and wire not in socket.machine.host.address_set:
+    if not is_any(address.address) and on_the_wire(address.address) not in socket.machine.host.address_set:
         raise failure(EADDRNOTAVAIL)
     if socket.state is not State.CLOSED or socket.local.port:
         raise failure(EINVAL)
-    port = address.port or free_port(socket)
-    if address.port and not _may_bind(socket, address):
+    port = address.port or ports.free(socket, address)
+    if address.port and not ports.may_bind(socket, address):
         raise failure(EADDRINUSE)
-    socket.local = SocketAddress(socket.domain, address.address, port)
+    socket.local = address._replace(port=port)
     socket.bound_address = not is_any(address.address)
     socket.bound_port = bool(address.port)
-
-
-def free_port(socket: TcpSocket) -> int:
-    """A port that no socket of the machine has.  Raises OSError EADDRINUSE."""
-    taken = {other.local.port for other in socket.machine.sockets() if other is not socket}
-    taken |= {port for port, _ in socket.machine.host.listeners}
-    port = next((port for port in range(_FIRST_PORT, 65536) if port not in taken), None)
-    if port is None:
-        raise failure(EADDRINUSE)
-    return port
-
-
-def _may_bind(socket: TcpSocket, address: SocketAddress) -> bool:
-    return True
 
 
 def unbind(socket: TcpSocket) -> None:
@@ -69,9 +55,10 @@ def unbind(socket: TcpSocket) -> None:
     socket.local = SocketAddress(socket.domain, address, socket.local.port if socket.bound_port else 0)
 
 
-def give_back_port(socket: TcpSocket) -> None:
-    """The socket is closed."""
-    socket.local = SocketAddress(socket.domain, ANY[socket.domain], 0)
+def wire_address(socket: TcpSocket) -> bytes:
+    """The socket's own address as packets bear it; of zeros for any."""
+    connection = socket.connection
+    return on_the_wire(socket.local.address) if connection is None else connection.local_address
 
 
 # -- Passive open ------------------------------------------------------------------------------------------------
@@ -79,30 +66,70 @@ def give_back_port(socket: TcpSocket) -> None:
 
 def listen(socket: TcpSocket, backlog: int) -> None:
     """listen(2)."""
-    if socket.connection is not None or socket.connected or socket.connecting:
+    if socket.connected or socket.connecting or socket.state not in (State.CLOSED, State.LISTEN):
         raise failure(EINVAL)
-    bound = _backlog(socket, backlog)
+    somaxconn = socket.machine.config.somaxconn
+    socket.backlog = backlog if 0 <= backlog <= somaxconn else somaxconn
     if socket.listener is not None:
-        socket.listener.backlog = bound
+        socket.listener.backlog = _places(socket)
         return
     if not socket.local.port:
-        socket.local = socket.local._replace(port=free_port(socket))
-    address = None if is_any(socket.local.address) else on_the_wire(socket.local.address)
+        socket.local = socket.local._replace(port=ports.free(socket, socket.local))
+    elif not ports.may_listen(socket):
+        raise failure(EADDRINUSE)
+    config = socket.machine.config.fast_open
+    if config & tcp_fast_open.SERVER and config & tcp_fast_open.EVERY_LISTENER and not socket.fast_open:
+        socket.fast_open = socket.backlog
+    socket.listener = _listener(socket)
+    socket.listener.user = socket
+
+
+def _listener(socket: TcpSocket) -> Listener:
+    host, port = socket.machine.host, socket.local.port
+    fast_open = socket.fast_open if socket.machine.config.fast_open & tcp_fast_open.SERVER else 0
+    addresses = _listening_addresses(socket)
     try:
-        listener = socket.machine.host.listen(
-            socket.local.port, address=address, backlog=bound, settings=socket.settings
+        listener = host.listen(
+            port, address=addresses[0], backlog=_places(socket), settings=socket.settings, fast_open=fast_open
         )
     except AddressInUse:
         raise failure(EADDRINUSE) from None
-    listener.user = socket
-    socket.listener = listener
+    for address in addresses[1:]:
+        host.listeners[port, address] = listener
+    return listener
 
 
-def _backlog(socket: TcpSocket, backlog: int) -> int:
+def _listening_addresses(socket: TcpSocket) -> list[bytes | None]:
+    """For the host's table: None stands for all of its addresses, of both families."""
+    if not is_any(socket.local.address):
+        return [on_the_wire(socket.local.address)]
+    sizes = {len(address) for address in socket.machine.host.addresses}
+    wanted = {4} if socket.domain == c.AF_INET else {4, 16}
+    if socket.flag(c.SOL_IPV6, c.IPV6_V6ONLY):
+        wanted = {16}
+    if sizes <= wanted:
+        return [None]
+    mine: list[bytes | None] = [address for address in socket.machine.host.addresses if len(address) in wanted]
+    if not mine:
+        raise failure(EADDRNOTAVAIL)
+    return mine
+
+
+def stop_listening(socket: TcpSocket) -> None:
+    """No longer a listener; who waits to be accepted is reset."""
+    listener, socket.listener = socket.listener, None
+    if listener is None:
+        return
+    listener.user = None
+    table = socket.machine.host.listeners
+    for key in [key for key, other in table.items() if other is listener]:
+        del table[key]
+    listener.close(socket.machine.now)
+
+
+def _places(socket: TcpSocket) -> int:
     """How many connections may wait: Linux takes one more than it is told, FreeBSD half as many more and one."""
-    somaxconn = socket.machine.config.somaxconn
-    if backlog < 0 or backlog > somaxconn:
-        backlog = somaxconn
+    backlog = socket.backlog
     return backlog + 1 if socket.machine.personality == "linux" else 3 * backlog // 2 + 1
 
 
@@ -119,6 +146,7 @@ def accept(socket: TcpSocket, flags: int) -> Steps[tuple[File, SocketAddress]]:
         yield from socket.sleep(deadline)
     child = socket.child(flags)
     child.attach(connection)
+    child.local = for_socket(socket.domain, connection.local_address, connection.local_port)
     return child, for_socket(socket.domain, connection.remote_address, connection.remote_port)
 
 
@@ -127,55 +155,64 @@ def accept(socket: TcpSocket, flags: int) -> Steps[tuple[File, SocketAddress]]:
 
 def connect(socket: TcpSocket, address: SocketAddress) -> Steps[None]:
     """connect(2)."""
-    if address.family == AF_UNSPEC:
+    if address.family == c.AF_UNSPEC:
         socket.disconnect()
         return
     if socket.connected:
         raise failure(EISCONN)
     outcome = EALREADY
+    if socket.deferred is not None:
+        raise failure(EISCONN)
     if not socket.connecting:
         if socket.state is not State.CLOSED:
             raise failure(EISCONN)
-        _begin(socket, address)
+        if tcp_fast_open.defers(socket, address):
+            socket.deferred = checked(socket.domain, address)
+            return
+        begin(socket, address, with_syn=socket.flag(c.SOL_TCP, c.TCP_FASTOPEN_CONNECT))
         outcome = EINPROGRESS
-    deadline = socket.patience(socket.send_timeout)
+    yield from wait(socket, socket.patience(socket.send_timeout), outcome)
+
+
+def wait(socket: TcpSocket, deadline: float, outcome: int) -> Steps[None]:
+    """Wait for the end of the handshake.  Raises OSError ``outcome`` where the deadline comes first, else what
+    became of it."""
     while socket.state in _OPENING:
         if socket.machine.now >= deadline - EPSILON:
             raise failure(outcome)
         yield deadline
-    _finish(socket)
-
-
-def _finish(socket: TcpSocket) -> None:
-    """The handshake is over, well or badly."""
-    if socket.state is State.CLOSED:
+    if socket.state is State.CLOSED and not (socket.connection is not None and socket.done):
         error = socket.take_error() or ECONNABORTED
         socket.disconnect()
         raise failure(error)
     socket.is_connected()
 
 
-def _begin(socket: TcpSocket, address: SocketAddress) -> None:
-    """The SYN goes out."""
+def begin(socket: TcpSocket, address: SocketAddress, *, data: bytes = b"", with_syn: bool = False) -> Connection:
+    """The SYN goes out; ``with_syn``: with what ``data`` it may bring."""
     address = checked(socket.domain, address)
     remote = on_the_wire(address.address)
-    host = socket.machine.host
+    if len(remote) == 4 and socket.flag(c.SOL_IPV6, c.IPV6_V6ONLY):
+        raise failure(ENETUNREACH)
     local = None if is_any(socket.local.address) else on_the_wire(socket.local.address)
     if local is not None and len(local) != len(remote):
         raise failure(ENETUNREACH)
     try:
-        connection = host.connect(
+        connection = socket.machine.host.connect(
             remote,
             address.port,
             socket.machine.now,
             local_address=local,
             local_port=socket.local.port or None,
             settings=socket.settings,
+            data=data,
+            with_syn=with_syn,
         )
     except AddressInUse:
         raise failure(EADDRNOTAVAIL) from None
-    except NotOurAddress:
+    except (NotOurAddress, InvalidRemoteAddress):
         raise failure(ENETUNREACH) from None
     socket.attach(connection)
     socket.local = for_socket(socket.domain, connection.local_address, connection.local_port)
     socket.is_connecting()
+    return connection

@@ -6,24 +6,17 @@ as it is in TIME-WAIT.  What each call does stands in :mod:`.tcp_opening` and :m
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from enum import Enum
-from errno import (
-    ECONNABORTED,
-    ECONNREFUSED,
-    ECONNRESET,
-    EHOSTUNREACH,
-    EINVAL,
-    ENOTCONN,
-    EPIPE,
-    ETIMEDOUT,
-)
+from errno import EINVAL, ENOTCONN
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
-from usertcp.sim.posix import tcp_opening, tcp_transfer
+from usertcp.sim.posix import constants as c
+from usertcp.sim.posix import ip_options, options, tcp_errors, tcp_opening, tcp_options, tcp_queries, tcp_transfer
 from usertcp.sim.posix.addresses import SocketAddress, for_socket
 from usertcp.sim.posix.constants import (
-    IPPROTO_TCP,
     POLLERR,
     POLLHUP,
     POLLIN,
@@ -34,27 +27,22 @@ from usertcp.sim.posix.constants import (
     POLLRDNORM,
     POLLWRBAND,
     POLLWRNORM,
-    SHUT_RDWR,
-    SOCK_STREAM,
 )
 from usertcp.sim.posix.descriptors import File, Steps
-from usertcp.sim.posix.errors import failure
-from usertcp.sim.posix.sockets import EPSILON, Message, Receiving, Sending, Socket
+from usertcp.sim.posix.errors import NotSupported, failure
+from usertcp.sim.posix.send_space import SendSpace
+from usertcp.sim.posix.sockets import Message, Receiving, Sending, Socket
+from usertcp.sim.posix.tcp_completions import Completions
+from usertcp.sim.posix.times import EPSILON
+from usertcp.sim.posix.urgent import Urgent
 from usertcp.stack.listener import Listener
 from usertcp.tcp.connection import Connection
-from usertcp.tcp.errors import (
-    ConnectionAborted,
-    ConnectionRefused,
-    ConnectionReset,
-    ConnectionTimedOut,
-    HostUnreachable,
-)
+from usertcp.tcp.settings import Settings
 from usertcp.tcp.states import RECEIVE_CLOSED, State
-from usertcp.tcp.wakeup import ENDED, READABLE, WRITABLE
+from usertcp.tcp.wakeup import ENDED, OPENED, READABLE, REPORTED
 
 if TYPE_CHECKING:
     from usertcp.sim.posix.kernel import Kernel
-    from usertcp.tcp.settings import Settings
 
 RECEIVE: Final = 1
 SEND: Final = 2
@@ -68,6 +56,13 @@ _RESETTING: Final = frozenset(
 )
 _OPENING: Final = frozenset({State.SYN_SENT, State.SYN_RECEIVED})
 _ENDING: Final = frozenset({State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK})
+_SETTINGS: Final = frozenset(field.name for field in fields(Settings))
+#: The least receive buffer (SOCK_MIN_RCVBUF).
+_LEAST_RECEIVE_BUFFER: Final = 2304
+
+
+_IPV4_TABLES: Final = {c.SOL_SOCKET: tcp_options.SOCKET, c.SOL_IP: ip_options.IP, c.SOL_TCP: tcp_options.TABLE}
+_TABLES: Final = {c.AF_INET: _IPV4_TABLES, c.AF_INET6: {**_IPV4_TABLES, c.SOL_IPV6: ip_options.IPV6}}
 
 
 class Phase(Enum):
@@ -81,8 +76,8 @@ class Phase(Enum):
 class TcpSocket(Socket):
     """SOCK_STREAM, IPPROTO_TCP."""
 
-    kind = SOCK_STREAM
-    protocol = IPPROTO_TCP
+    kind = c.SOCK_STREAM
+    protocol = c.IPPROTO_TCP
 
     def __init__(self, machine: Kernel, domain: int, flags: int) -> None:
         super().__init__(machine, domain, flags)
@@ -93,12 +88,26 @@ class TcpSocket(Socket):
         self.shut = 0
         #: What is different from the host's settings.
         self.overrides: dict[str, Any] = {}
-        #: SO_LINGER: None: off; else seconds.
-        self.linger: float | None = None
+        self.space = SendSpace(machine)
+        self.urgent = Urgent()
+        self.completions = Completions()
+        #: SO_RCVBUF as it was set, doubled; 0: it was not.
+        self.receive_buffer_chosen = 0
+        #: TCP_LINGER2, TCP_DEFER_ACCEPT in SYN,ACKs, TCP_FASTOPEN, TCP_CORK; 0 where they were not set.
+        self.linger2 = 0
+        self.defer_accept = 0
+        self.fast_open = 0
+        self.corked = False
+        #: listen()'s backlog, bounded.
+        self.backlog = 0
+        #: TCP_FASTOPEN_CONNECT: connect() only noted the address; the SYN goes with the first data.
+        self.deferred: SocketAddress | None = None
         #: The peer's FIN was seen before anything else ended the connection.
         self.done = False
         #: Somebody waits for room in the send buffer.
         self.no_space = False
+        #: The errno of an ICMP error that has come just now.
+        self.icmp_error = 0
         self._seen = State.CLOSED
 
     # -- State --------------------------------------------------------------------------------------------------
@@ -139,17 +148,76 @@ class TcpSocket(Socket):
         return self.shut | (RECEIVE if self.peer_closed else 0)
 
     @property
+    def listening(self) -> bool:
+        return self.listener is not None
+
+    @property
+    def unread(self) -> int:
+        """Bytes that wait to be read."""
+        return 0 if self.connection is None else self.connection.receive_buffer.ready.length
+
+    @property
     def settings(self) -> Settings:
         """Those of a connection that would be made now."""
-        return replace(self.machine.host.config.settings, **self.overrides)
+        return replace(self.machine.host.config.settings, send_buffer=self.space.bound, **self.overrides)
 
     def override(self, **values: Any) -> None:
-        """Let the socket's connection, those that its listener makes, and those of later calls have these settings."""
+        """Let the socket's connection, those that its listener makes, and those of later calls have these settings.
+
+        Raises NotSupported where the core has no such setting.
+        """
+        for name in values:
+            if name not in _SETTINGS:
+                raise NotSupported(f"the setting {name}")
         self.overrides.update(values)
         if self.connection is not None:
             self.connection.settings = replace(self.connection.settings, **values)
         if self.listener is not None:
             self.listener.settings = self.settings
+
+    def child(self, flags: int) -> TcpSocket:
+        """A socket for a connection that this one accepts, with the options of this one."""
+        child = TcpSocket(self.machine, self.domain, flags)
+        child.overrides = dict(self.overrides)
+        child.numbers = dict(self.numbers)
+        child.space = self.space.copy()
+        child.linger, child.linger_seconds = self.linger, self.linger_seconds
+        child.receive_timeout, child.send_timeout = self.receive_timeout, self.send_timeout
+        child.receive_low_water = self.receive_low_water
+        child.receive_buffer_chosen, child.linger2 = self.receive_buffer_chosen, self.linger2
+        child.phase = Phase.CONNECTED
+        return child
+
+    def attach(self, connection: Connection) -> None:
+        """The socket is an end of ``connection`` now."""
+        self.connection = connection
+        connection.user = self
+        self._seen = connection.state
+        self.done = self.peer_closed
+        self.error = 0
+        self.urgent = Urgent()
+        connection.settings = replace(connection.settings, send_buffer=self.space.bound)
+        if connection.state not in _OPENING:
+            self.space.established(connection)
+        if connection.is_over:
+            self._ended(connection)
+
+    def disconnect(self) -> None:
+        """Be a socket of nothing again (Linux's tcp_disconnect).  The peer learns of it by a RST."""
+        tcp_opening.stop_listening(self)
+        connection, self.connection = self.connection, None
+        if connection is not None:
+            before = connection.state
+            connection.user = None
+            connection.abort(self.machine.now)
+            if before in _RESETTING or before is State.SYN_SENT:
+                self.error = tcp_errors.RESET
+        self.shut = 0
+        self.done = False
+        self.deferred = None
+        self.phase = Phase.UNCONNECTED
+        tcp_opening.unbind(self)
+        self.wake(_ANY)
 
     @property
     def connected(self) -> bool:
@@ -169,48 +237,6 @@ class TcpSocket(Socket):
         """connect() has succeeded."""
         self.phase = Phase.CONNECTED
 
-    def child(self, flags: int) -> TcpSocket:
-        """A socket for a connection that this one accepts, with the options of this one."""
-        child = TcpSocket(self.machine, self.domain, flags)
-        child.overrides = dict(self.overrides)
-        child.linger = self.linger
-        child.receive_timeout, child.send_timeout = self.receive_timeout, self.send_timeout
-        child.phase = Phase.CONNECTED
-        return child
-
-    def attach(self, connection: Connection) -> None:
-        """The socket is an end of ``connection`` now."""
-        self.connection = connection
-        connection.user = self
-        self._seen = connection.state
-        self.done = False
-        if connection.is_over:
-            self._ended(connection)
-
-    def disconnect(self) -> None:
-        """Be a socket of nothing again (Linux's tcp_disconnect).  The peer learns of it by a RST."""
-        if self.listener is not None:
-            self.stop_listening()
-        connection, self.connection = self.connection, None
-        if connection is not None:
-            before = connection.state
-            connection.user = None
-            connection.abort(self.machine.now)
-            if before in _RESETTING or before is State.SYN_SENT:
-                self.error = ECONNRESET
-        self.shut = 0
-        self.done = False
-        self.phase = Phase.UNCONNECTED
-        tcp_opening.unbind(self)
-        self.wake(_ANY)
-
-    def stop_listening(self) -> None:
-        """No longer a listener; who waits to be accepted is reset."""
-        listener, self.listener = self.listener, None
-        if listener is not None:
-            listener.user = None
-            listener.close(self.machine.now)
-
     # -- Wake-ups -----------------------------------------------------------------------------------------------
 
     def woken(self, bits: int) -> None:
@@ -218,12 +244,16 @@ class TcpSocket(Socket):
         connection = self.connection
         if connection is None:
             return
+        if bits & OPENED:
+            self.space.established(connection)
+        if bits & REPORTED and self.icmp_error:
+            tcp_errors.reported(self, self.icmp_error)
         if bits & ENDED:
             self._ended(connection)
-        if bits & ~(READABLE | WRITABLE):
+        if bits & (OPENED | ENDED) or (bits & READABLE and self.peer_closed):
             self.wake(_ANY)
-        elif bits & READABLE:
-            self.wake(_ANY if self.peer_closed else _IN)
+        elif bits & READABLE and (tcp_transfer.readable(self) or self.urgent.pending(connection)):
+            self.wake(_IN)
 
     def settled(self) -> None:
         """Something may have happened: note what later calls must know, and tell who waits for room."""
@@ -233,29 +263,16 @@ class TcpSocket(Socket):
         if not connection.is_over:
             self._seen = connection.state
         self.done = self.done or self.peer_closed
-        if self.no_space and self.writable:
-            self.no_space = False
-            self.wake(_OUT)
+        if self.completions.look(self, connection):
+            self.wake(POLLERR)
+        if self.no_space:
+            self.space.grow(connection)
+            if self.space.writable(connection):
+                self.no_space = False
+                self.wake(_OUT)
 
     def _ended(self, connection: Connection) -> None:
-        error = connection.error
-        if isinstance(error, ConnectionRefused):
-            self.error = ECONNREFUSED
-        elif isinstance(error, ConnectionReset):
-            closed_by_peer = self._seen is State.CLOSE_WAIT and self.machine.personality == "linux"
-            self.error = EPIPE if closed_by_peer else ECONNRESET
-        elif isinstance(error, ConnectionTimedOut):
-            self.error = ETIMEDOUT
-        elif isinstance(error, HostUnreachable):
-            self.error = EHOSTUNREACH
-        elif isinstance(error, ConnectionAborted):
-            self.error = ECONNABORTED
-
-    @property
-    def writable(self) -> bool:
-        """Whether a third of the send buffer is free."""
-        connection = self.connection
-        return connection is None or 3 * connection.send_room >= connection.settings.send_buffer
+        self.error = self.error or tcp_errors.of_ending(self, connection, self._seen)
 
     # -- The calls ----------------------------------------------------------------------------------------------
 
@@ -277,19 +294,21 @@ class TcpSocket(Socket):
     def receive(self, what: Receiving) -> Steps[Message]:
         return (yield from tcp_transfer.receive(self, what))
 
+    def ioctl(self, request: int, argument: int) -> int:
+        return tcp_queries.ioctl(self, request)
+
     def shutdown(self, how: int) -> None:
-        if how not in (0, 1, SHUT_RDWR):
+        if how not in (c.SHUT_RD, c.SHUT_WR, c.SHUT_RDWR):
             raise failure(EINVAL)
         directions = how + 1
-        state = self.state
+        state, connection = self.state, self.connection
         if state in (State.LISTEN, State.SYN_SENT):
             if state is State.SYN_SENT or directions & RECEIVE:
                 self.disconnect()
             return
         self.shut |= directions
-        connection = self.connection
+        self.wake(_ANY)
         if state is State.CLOSED or connection is None:
-            self.wake(_ANY)
             raise failure(ENOTCONN)
         if directions & SEND:
             connection.close(self.machine.now)
@@ -297,22 +316,16 @@ class TcpSocket(Socket):
 
     def close(self) -> Steps[None]:
         self.shut = RECEIVE | SEND
-        self.stop_listening()
-        tcp_opening.give_back_port(self)
+        tcp_opening.stop_listening(self)
         connection, self.connection = self.connection, None
         if connection is None:
             return
         connection.user = None
         now = self.machine.now
-        unread = connection.receive_buffer.ready
-        if unread.length and connection.state is not State.TIME_WAIT and self.machine.personality == "linux":
+        if (connection.receive_buffer.ready.length and self.machine.personality == "linux") or self.linger == 0:
             connection.abort(now)
-            return
-        unread.clear()
-        if self.linger == 0:
-            connection.abort(now)
-            return
-        connection.release(now)
+        else:
+            connection.release(now)
         if self.linger and not self.nonblocking:
             deadline = now + self.linger
             while connection.state in _ENDING and self.machine.now < deadline - EPSILON:
@@ -330,6 +343,68 @@ class TcpSocket(Socket):
             raise failure(ENOTCONN)
         return for_socket(self.domain, connection.remote_address, connection.remote_port)
 
+    # -- Options ------------------------------------------------------------------------------------------------
+
+    @property
+    def tables(self) -> Mapping[int, options.Table]:
+        return _TABLES[self.domain]
+
+    @property
+    def path_mtu(self) -> int | None:
+        return None if self.connection is None else self.connection.path_mtu
+
+    @property
+    def send_buffer_size(self) -> int:
+        return self.space.size
+
+    @property
+    def receive_buffer_size(self) -> int:
+        if self.receive_buffer_chosen:
+            return self.receive_buffer_chosen
+        connection = self.connection
+        window = self.settings.initial_receive_buffer if connection is None else connection.rcv_buf
+        return 2 * window if self.machine.config.doubles_buffers else window
+
+    def set_send_buffer(self, size: int, *, forced: bool) -> None:
+        self.space.choose(size, forced=forced)
+        if self.connection is not None:
+            self.connection.settings = replace(self.connection.settings, send_buffer=self.space.bound)
+
+    def set_receive_buffer(self, size: int, *, forced: bool) -> None:
+        config = self.machine.config
+        size = size if forced or 0 <= size <= config.receive_buffer_limit else config.receive_buffer_limit
+        self.receive_buffer_chosen = max(size * (2 if config.doubles_buffers else 1), _LEAST_RECEIVE_BUFFER)
+        window = self.receive_buffer_chosen // (2 if config.doubles_buffers else 1)
+        self.override(receive_buffer=window, initial_receive_buffer=window)
+        if self.connection is not None:
+            self.connection.rcv_buf = window
+
+    def keepalive_switched(self, *, on: bool) -> None:
+        self.override(keepalive=on)
+        if self.connection is not None and self.state is not State.CLOSED:
+            self.connection.set_keepalive(on, self.machine.now)
+
+    def keepalive_times_changed(self) -> None:
+        """The time until the first keep-alive counts from when the peer was heard last."""
+        connection, now = self.connection, self.machine.now
+        if connection is not None and connection.keepalive and self.state is not State.CLOSED:
+            connection.set_keepalive(True, now)
+            heard = max(connection.last_arrival, -inf)
+            connection.keepalive_due = max(now, heard + connection.settings.keepalive_idle)
+
+    def headers_changed(self) -> None:
+        ipv4 = not any(self.local.address) or len(tcp_opening.wire_address(self)) == 4
+        level, tos, ttl = (
+            (c.SOL_IP, c.IP_TOS, c.IP_TTL) if ipv4 else (c.SOL_IPV6, c.IPV6_TCLASS, c.IPV6_UNICAST_HOPS)
+        )
+        chosen = {"traffic_class": self.numbers.get((level, tos)), "ttl": self.numbers.get((level, ttl))}
+        self.override(**{name: value for name, value in chosen.items() if value is not None})
+        connection = self.connection
+        if connection is not None:
+            if chosen["ttl"] not in (None, connection.settings.ttl):
+                raise NotSupported("another TTL for a connection that has begun")
+            connection.traffic_class = connection.settings.traffic_class
+
     # -- Polling ------------------------------------------------------------------------------------------------
 
     def poll(self) -> int:
@@ -342,7 +417,9 @@ class TcpSocket(Socket):
             mask |= POLLHUP
         if shut & RECEIVE:
             mask |= POLLIN | POLLRDNORM | POLLRDHUP
-        if not self.opening:
+        if self.deferred is not None:
+            mask = POLLOUT | POLLWRNORM
+        elif not self.opening:
             mask |= self._transfer_mask(shut)
         if self.error or self.error_queue:
             mask |= POLLERR
@@ -351,10 +428,14 @@ class TcpSocket(Socket):
     def _transfer_mask(self, shut: int) -> int:
         mask = 0
         connection = self.connection
-        if connection is not None and connection.receive_buffer.ready.length:
-            mask |= POLLIN | POLLRDNORM
-        if shut & SEND or self.writable:
+        if connection is not None:
+            if tcp_transfer.readable(self):
+                mask |= POLLIN | POLLRDNORM
+            if self.urgent.pending(connection):
+                mask |= POLLPRI
+        if shut & SEND or connection is None or self.space.writable(connection):
             mask |= POLLOUT | POLLWRNORM
         else:
             self.no_space = True
         return mask
+

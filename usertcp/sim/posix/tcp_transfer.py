@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from errno import EAGAIN, ENOTCONN, EPIPE
+from errno import EAGAIN, EINVAL, ENOTCONN, EPIPE
+from struct import Struct
 from typing import TYPE_CHECKING, Final
 
-from usertcp.sim.posix.constants import MSG_DONTWAIT, MSG_EOR, MSG_NOSIGNAL, MSG_PEEK, MSG_TRUNC, MSG_WAITALL
+from usertcp.sim.posix import constants as c
+from usertcp.sim.posix import tcp_fast_open
+from usertcp.sim.posix.control import fit
 from usertcp.sim.posix.descriptors import Steps
 from usertcp.sim.posix.errors import NotSupported, failure
-from usertcp.sim.posix.sockets import EPSILON, Message, Receiving, Sending
+from usertcp.sim.posix.sockets import Control, Message, Receiving, Sending
+from usertcp.sim.posix.tcp_completions import wanted_stamps
+from usertcp.sim.posix.times import EPSILON
 from usertcp.tcp.states import State
 
 if TYPE_CHECKING:
     from usertcp.sim.posix.tcp_socket import TcpSocket
+    from usertcp.tcp.connection import Connection
 
 _SEND_SHUT: Final = 2
 _RECEIVE_SHUT: Final = 1
-_SEND_FLAGS: Final = MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR
-_RECEIVE_FLAGS: Final = MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC | MSG_WAITALL | MSG_NOSIGNAL
+_INT: Final = Struct("=i")
 
 
 # -- Sending -----------------------------------------------------------------------------------------------------
@@ -25,26 +30,42 @@ _RECEIVE_FLAGS: Final = MSG_DONTWAIT | MSG_PEEK | MSG_TRUNC | MSG_WAITALL | MSG_
 
 def send(socket: TcpSocket, what: Sending) -> Steps[int]:
     """sendmsg(2)."""
-    if what.flags & ~_SEND_FLAGS:
-        raise NotSupported(f"send with flags {what.flags:#x}")
     deadline = socket.patience(socket.send_timeout, what.flags)
+    stamps = wanted_stamps(socket, what.control)
+    sent = 0
+    if what.flags & c.MSG_FASTOPEN or socket.deferred is not None:
+        sent = yield from tcp_fast_open.send(socket, what)
+        if socket.opening:
+            return sent
     while socket.opening:
+        if socket.error:
+            raise failure(socket.take_error())
         yield from socket.sleep(deadline)
     if socket.connection is None or socket.error or socket.shutdown_mask & _SEND_SHUT:
         raise _broken(socket)
-    return (yield from _put_all(socket, memoryview(what.data), deadline))
+    connection, start = socket.connection, socket.connection.send_buffer.end
+    data = what.data[sent:]
+    try:
+        sent += yield from _put_all(socket, what._replace(data=data), deadline)
+    finally:
+        end = connection.send_buffer.end
+        if end > start:
+            socket.completions.stamp(end, stamps, what.data)
+            if what.flags & c.MSG_ZEROCOPY and socket.flag(c.SOL_SOCKET, c.SO_ZEROCOPY):
+                socket.completions.zerocopy(start, end)
+    return sent
 
 
-def _put_all(socket: TcpSocket, data: memoryview, deadline: float) -> Steps[int]:
-    """Hand over all of ``data``, or what fits until the deadline comes."""
-    taken = 0
+def _put_all(socket: TcpSocket, what: Sending, deadline: float) -> Steps[int]:
+    """Hand over all of the data, or what fits until the deadline comes."""
+    data, taken = memoryview(what.data), 0
     while True:
         connection = socket.connection
         if connection is None or socket.error or socket.shutdown_mask & _SEND_SHUT:
             if taken:
                 return taken
             raise _broken(socket)
-        taken += connection.send(bytes(data[taken:]), socket.machine.now)
+        taken += _put(socket, connection, what, data[taken:])
         if taken == len(data):
             return taken
         socket.no_space = True
@@ -53,6 +74,41 @@ def _put_all(socket: TcpSocket, data: memoryview, deadline: float) -> Steps[int]
                 return taken
             raise failure(EAGAIN)
         yield deadline
+
+
+def _put(socket: TcpSocket, connection: Connection, what: Sending, data: memoryview) -> int:
+    """As much of ``data`` as there is room for now; what is whole leaves in between, and makes room."""
+    space, now, taken = socket.space, socket.machine.now, 0
+    while taken < len(data) or not data:
+        room = space.room(connection)
+        piece = data[taken : taken + room]
+        if not piece and data:
+            break
+        last = taken + len(piece) == len(data)
+        before = connection.send_buffer.end
+        ends_record = last and bool(what.flags & c.MSG_EOR)
+        more = bool(what.flags & c.MSG_MORE) or not last
+        _hand_over(connection, bytes(piece), now, more=more, ends_record=ends_record, urgent=_urgent(what, last))
+        space.added(connection, before, end_of_record=ends_record)
+        taken += len(piece)
+        if not data or last:
+            break
+        socket.machine.host.flush(now)
+    return taken
+
+
+def _urgent(what: Sending, last: bool) -> bool:
+    return last and bool(what.flags & c.MSG_OOB)
+
+
+def _hand_over(
+    connection: Connection, data: bytes, now: float, *, more: bool, ends_record: bool, urgent: bool
+) -> None:
+    if urgent:
+        raise NotSupported("send with MSG_OOB")
+    if more and not hasattr(connection, "corked"):
+        raise NotSupported("send with MSG_MORE")
+    connection.send(data, now)
 
 
 def _broken(socket: TcpSocket) -> OSError:
@@ -64,29 +120,38 @@ def _broken(socket: TcpSocket) -> OSError:
 
 def receive(socket: TcpSocket, what: Receiving) -> Steps[Message]:
     """recvmsg(2)."""
-    if what.flags & ~_RECEIVE_FLAGS:
-        raise NotSupported(f"receive with flags {what.flags:#x}")
+    if what.flags & c.MSG_ERRQUEUE:
+        message, error = socket.error_queue.take(socket.domain, what.most, what.control_size)
+        if error is not None:
+            socket.error = error
+        return message
     if socket.state is State.LISTEN:
         raise failure(ENOTCONN)
+    if what.flags & c.MSG_OOB:
+        return _receive_urgent(socket, what)
     deadline = socket.patience(socket.receive_timeout, what.flags)
-    target = what.most if what.flags & MSG_WAITALL else min(1, what.most)
-    data = b""
+    low = what.most if what.flags & c.MSG_WAITALL else min(socket.receive_low_water, what.most)
+    data, peek = b"", bool(what.flags & c.MSG_PEEK)
     while True:
-        data += _take(socket, what.most - len(data), peek=bool(what.flags & MSG_PEEK), seen=len(data))
-        if len(data) >= target or _nothing_more(socket, bool(data)):
-            return Message(data)
+        data += _take(socket, what.most - len(data), seen=len(data) if peek else None)
+        if len(data) >= (low or 1) or (data and _at_mark(socket, data, peek)) or _nothing_more(socket, bool(data)):
+            break
+        if not what.most and socket.unread:
+            break
         if socket.machine.now >= deadline - EPSILON:
             if data:
-                return Message(data)
+                break
             raise failure(EAGAIN)
         yield deadline
+    control, truncated = fit(_control(socket), what.control_size)
+    return Message(data, control=control, flags=truncated)
 
 
 def _nothing_more(socket: TcpSocket, something: bool) -> bool:
     """Whether to return what there is.  Raises OSError where there is nothing, and a reason for it."""
     if something:
         return bool(socket.error or socket.shutdown_mask & _RECEIVE_SHUT or socket.state is State.CLOSED)
-    if socket.done:
+    if socket.done and socket.machine.personality == "linux":
         return True
     error = socket.take_error()
     if error:
@@ -98,14 +163,61 @@ def _nothing_more(socket: TcpSocket, something: bool) -> bool:
     return False
 
 
-def _take(socket: TcpSocket, most: int, *, peek: bool, seen: int) -> bytes:
-    """Up to ``most`` bytes of what has arrived; ``peek``: leave them, and pass over the first ``seen``."""
+def _take(socket: TcpSocket, most: int, *, seen: int | None) -> bytes:
+    """Up to ``most`` bytes of what has arrived, as far as the urgent byte; with ``seen``: leave them, and pass over
+    the first so many."""
     connection = socket.connection
-    if connection is None or most <= 0:
+    if connection is None or most <= 0 or socket.opening:
         return b""
-    ready = connection.receive_buffer.ready
-    if peek:
-        return b"".join(ready.pieces)[seen : seen + most]
-    if not ready.length:
-        return b""
-    return bytes(connection.receive(most, socket.machine.now))
+    now, ready = socket.machine.now, connection.receive_buffer.ready
+    mark = socket.urgent.mark(connection)
+    inline = socket.flag(c.SOL_SOCKET, c.SO_OOBINLINE)
+    if seen is not None:
+        stop = mark if mark else ready.length
+        skipped = int(mark == 0 and not inline)
+        return b"".join(ready.pieces)[skipped + seen : min(skipped + seen + most, stop)]
+    if mark == 0 and ready.length and not inline:
+        connection.receive(1, now)
+    elif mark:
+        most = min(most, mark)
+    return bytes(connection.receive(most, now)) if ready.length else b""
+
+
+def _at_mark(socket: TcpSocket, data: bytes, peek: bool) -> bool:
+    """A read ends before the urgent byte."""
+    connection = socket.connection
+    if connection is None:
+        return True
+    mark = socket.urgent.mark(connection)
+    return mark is not None and mark == (len(data) if peek else 0)
+
+
+def _receive_urgent(socket: TcpSocket, what: Receiving) -> Message:
+    connection = socket.connection
+    if connection is None or socket.flag(c.SOL_SOCKET, c.SO_OOBINLINE):
+        raise failure(EINVAL)
+    at_end = socket.state is State.CLOSED or bool(socket.shutdown_mask & _RECEIVE_SHUT)
+    byte = socket.urgent.read(connection, peek=bool(what.flags & c.MSG_PEEK), at_end=at_end)
+    if not what.most:
+        return Message(b"", flags=c.MSG_OOB | c.MSG_TRUNC)
+    return Message(byte, flags=c.MSG_OOB if byte else 0)
+
+
+def _control(socket: TcpSocket) -> list[Control]:
+    if not socket.flag(c.SOL_TCP, c.TCP_INQ):
+        return []
+    # A FIN counts, and is still there to be read when it has been: there is no need to wait.
+    left = socket.unread + socket.peer_closed
+    return [(c.SOL_TCP, c.TCP_CM_INQ, _INT.pack(left))]
+
+
+def readable(socket: TcpSocket) -> bool:
+    """POLLIN for data: as much as SO_RCVLOWAT wants, or as much as there can be."""
+    connection = socket.connection
+    unread = socket.unread
+    if connection is None or not unread:
+        return False
+    low = socket.receive_low_water
+    if socket.urgent.mark(connection) == 0 and not socket.flag(c.SOL_SOCKET, c.SO_OOBINLINE):
+        low += 1
+    return unread >= low or connection.rcv_wnd <= connection.rcv_mss

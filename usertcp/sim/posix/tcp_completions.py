@@ -1,0 +1,143 @@
+"""What a TCP socket tells about data that was sent: completions of MSG_ZEROCOPY, timestamps of SO_TIMESTAMPING."""
+
+from __future__ import annotations
+
+from collections import deque
+from errno import EINVAL
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from usertcp.sim.posix import constants as c
+from usertcp.sim.posix.errors import NotSupported, failure
+from usertcp.sim.posix.options import number
+from usertcp.tcp.states import State
+
+if TYPE_CHECKING:
+    from usertcp.sim.posix.tcp_socket import TcpSocket
+    from usertcp.tcp.connection import Connection
+
+_TIMESTAMPING: Final = (c.SOL_SOCKET, c.SO_TIMESTAMPING)
+_KNOWN: Final = (
+    c.SOF_TIMESTAMPING_TX_SOFTWARE
+    | c.SOF_TIMESTAMPING_TX_SCHED
+    | c.SOF_TIMESTAMPING_TX_ACK
+    | c.SOF_TIMESTAMPING_SOFTWARE
+    | c.SOF_TIMESTAMPING_OPT_ID
+    | c.SOF_TIMESTAMPING_OPT_ID_TCP
+    | c.SOF_TIMESTAMPING_OPT_TSONLY
+    | c.SOF_TIMESTAMPING_OPT_CMSG
+)
+_ALL: Final = (c.SOF_TIMESTAMPING_TX_COMPLETION << 1) - 1
+_RECORDS: Final = c.SOF_TIMESTAMPING_TX_SOFTWARE | c.SOF_TIMESTAMPING_TX_SCHED | c.SOF_TIMESTAMPING_TX_ACK
+
+
+class _Buffer(NamedTuple):
+    """A call with MSG_ZEROCOPY: its number, and the sequence numbers of its data."""
+
+    number: int
+    start: int
+    end: int
+
+
+class _Stamped(NamedTuple):
+    """The last byte of a call whose timestamps are wanted, and which of them (SOF_TIMESTAMPING_TX_...)."""
+
+    seq: int
+    wanted: int
+    data: bytes
+
+
+class Completions:
+    """Of one socket.  Sequence numbers are unbounded."""
+
+    def __init__(self) -> None:
+        self._calls = 0
+        self._buffers: deque[_Buffer] = deque()
+        self._unsent: deque[_Stamped] = deque()
+        self._unacknowledged: deque[_Stamped] = deque()
+        #: From where SOF_TIMESTAMPING_OPT_ID counts bytes.
+        self._origin = 0
+
+    # -- What is sent -----------------------------------------------------------------------------------------
+
+    def zerocopy(self, start: int, end: int) -> None:
+        """A call with MSG_ZEROCOPY has queued this."""
+        self._buffers.append(_Buffer(self._calls, start, end))
+        self._calls += 1
+
+    def stamp(self, end: int, wanted: int, data: bytes) -> None:
+        """A call whose timestamps are ``wanted`` has queued ``data``, which ends before ``end``."""
+        if wanted:
+            self._unsent.append(_Stamped(end - 1, wanted, data))
+
+    def begin(self, connection: Connection, flags: int) -> None:
+        """SOF_TIMESTAMPING_OPT_ID is set."""
+        counts_queued = flags & c.SOF_TIMESTAMPING_OPT_ID_TCP
+        self._origin = connection.send_buffer.end if counts_queued else connection.snd_una
+
+    # -- What happened ----------------------------------------------------------------------------------------
+
+    def look(self, socket: TcpSocket, connection: Connection) -> bool:
+        """Something may have left or been acknowledged; whether there is something new to tell."""
+        queue, now = socket.error_queue, socket.machine.now
+        known = socket.numbers.get(_TIMESTAMPING, 0)
+        found = False
+        while self._unsent and self._unsent[0].seq < connection.snd_nxt:
+            stamped = self._unsent.popleft()
+            key = stamped.seq - self._origin if known & c.SOF_TIMESTAMPING_OPT_ID else 0
+            for wanted, kind in (
+                (c.SOF_TIMESTAMPING_TX_SCHED, c.SCM_TSTAMP_SCHED),
+                (c.SOF_TIMESTAMPING_TX_SOFTWARE, c.SCM_TSTAMP_SND),
+            ):
+                if stamped.wanted & wanted and known & c.SOF_TIMESTAMPING_SOFTWARE:
+                    queue.stamped(kind, key, now, stamped.data)
+                    found = True
+            if stamped.wanted & c.SOF_TIMESTAMPING_TX_ACK:
+                self._unacknowledged.append(stamped)
+        while self._unacknowledged and self._unacknowledged[0].seq < connection.snd_una:
+            stamped = self._unacknowledged.popleft()
+            key = stamped.seq - self._origin if known & c.SOF_TIMESTAMPING_OPT_ID else 0
+            if known & c.SOF_TIMESTAMPING_SOFTWARE:
+                queue.stamped(c.SCM_TSTAMP_ACK, key, now, stamped.data)
+                found = True
+        while self._buffers and (self._buffers[0].end <= connection.snd_una or connection.is_over):
+            buffer = self._buffers.popleft()
+            # A TUN copies what it hands over.
+            queue.zerocopy(buffer.number, buffer.number, copied=buffer.start < connection.snd_nxt)
+            found = True
+        return found
+
+
+def timestamping(socket: TcpSocket) -> int:
+    """SO_TIMESTAMPING."""
+    return socket.numbers.get(_TIMESTAMPING, 0)
+
+
+def set_timestamping(socket: TcpSocket, value: bytes) -> None:
+    """SO_TIMESTAMPING: for what is sent only."""
+    flags = number(value)
+    if flags & ~_ALL:
+        raise failure(EINVAL)
+    if flags & c.SOF_TIMESTAMPING_OPT_ID_TCP and not flags & c.SOF_TIMESTAMPING_OPT_ID:
+        raise failure(EINVAL)
+    if flags & ~_KNOWN:
+        raise NotSupported(f"SO_TIMESTAMPING with flags {flags & ~_KNOWN:#x}")
+    if flags & c.SOF_TIMESTAMPING_OPT_ID and not timestamping(socket) & c.SOF_TIMESTAMPING_OPT_ID:
+        if socket.connection is None or socket.state in (State.CLOSED, State.LISTEN):
+            raise failure(EINVAL)
+        socket.completions.begin(socket.connection, flags)
+    socket.numbers[_TIMESTAMPING] = flags
+
+
+def wanted_stamps(socket: TcpSocket, control: tuple[tuple[int, int, bytes], ...]) -> int:
+    """Which timestamps a call wants: by the socket's option, or by a control message of its own."""
+    wanted = timestamping(socket)
+    for level, name, data in control:
+        if level != c.SOL_SOCKET:
+            continue
+        if name != c.SO_TIMESTAMPING:
+            raise NotSupported(f"the control message {name} of SOL_SOCKET")
+        given = number(data)
+        if given & ~_RECORDS:
+            raise failure(EINVAL)
+        wanted = wanted & ~_RECORDS | given
+    return wanted & _RECORDS

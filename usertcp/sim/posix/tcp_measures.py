@@ -1,0 +1,156 @@
+"""What TCP_INFO tells, by the names and in the units of Linux: times in microseconds but for the ``last_...`` ones,
+which are milliseconds; what the sender has outstanding in segments; rates in bytes per second."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from usertcp.sim.posix import constants as c
+from usertcp.tcp.ecn import Ecn
+from usertcp.tcp.recovery import CaState
+from usertcp.tcp.states import State
+
+if TYPE_CHECKING:
+    from usertcp.sim.posix.tcp_socket import TcpSocket
+    from usertcp.tcp.connection import Connection
+
+_STATES: Final = {
+    State.ESTABLISHED: c.TCP_ESTABLISHED,
+    State.SYN_SENT: c.TCP_SYN_SENT,
+    State.SYN_RECEIVED: c.TCP_SYN_RECV,
+    State.FIN_WAIT_1: c.TCP_FIN_WAIT1,
+    State.FIN_WAIT_2: c.TCP_FIN_WAIT2,
+    State.TIME_WAIT: c.TCP_TIME_WAIT,
+    State.CLOSED: c.TCP_CLOSE,
+    State.CLOSE_WAIT: c.TCP_CLOSE_WAIT,
+    State.LAST_ACK: c.TCP_LAST_ACK,
+    State.LISTEN: c.TCP_LISTEN,
+    State.CLOSING: c.TCP_CLOSING,
+}
+_FREEBSD_STATES: Final = {
+    State.CLOSED: 0,
+    State.LISTEN: 1,
+    State.SYN_SENT: 2,
+    State.SYN_RECEIVED: 3,
+    State.ESTABLISHED: 4,
+    State.CLOSE_WAIT: 5,
+    State.FIN_WAIT_1: 6,
+    State.CLOSING: 7,
+    State.LAST_ACK: 8,
+    State.FIN_WAIT_2: 9,
+    State.TIME_WAIT: 10,
+}
+_CA_STATES: Final = {
+    CaState.OPEN: c.TCP_CA_Open,
+    CaState.DISORDER: c.TCP_CA_Disorder,
+    CaState.RECOVERY: c.TCP_CA_Recovery,
+    CaState.LOSS: c.TCP_CA_Loss,
+}
+_MICROSECONDS: Final = 1_000_000
+_MILLISECONDS: Final = 1000
+_INFINITE_SSTHRESH: Final = 0x7FFFFFFF
+_UNKNOWN_RTT: Final = 0xFFFFFFFF
+_UNLIMITED_RATE: Final = 0xFFFFFFFFFFFFFFFF
+
+
+def measures(socket: TcpSocket) -> dict[str, int]:
+    """The fields of ``struct tcp_info`` for a socket in any state."""
+    states = _STATES if socket.machine.personality == "linux" else _FREEBSD_STATES
+    values = {
+        "tcpi_state": states[socket.state],
+        "tcpi_pacing_rate": _UNLIMITED_RATE,
+        "tcpi_max_pacing_rate": _UNLIMITED_RATE,
+        "tcpi_reordering": 3,
+        "tcpi_snd_cwnd": socket.settings.initial_window,
+        "tcpi_snd_ssthresh": _INFINITE_SSTHRESH,
+    }
+    listener, connection = socket.listener, socket.connection
+    if listener is not None:
+        values |= {"tcpi_unacked": len(listener.ready), "tcpi_sacked": socket.backlog}
+    elif connection is not None:
+        now = socket.machine.now
+        for part in (_options(connection), _sending(connection, now), _receiving(connection, now), _path(connection)):
+            values |= part
+    return values
+
+
+def _options(connection: Connection) -> dict[str, int]:
+    options = 0
+    if connection.state is not State.SYN_SENT:
+        options |= c.TCPI_OPT_TIMESTAMPS if connection.timestamps else 0
+        options |= c.TCPI_OPT_SACK if connection.sack_ok else 0
+        options |= c.TCPI_OPT_WSCALE if connection.scaling else 0
+        options |= _ecn(connection.ecn)
+    scaling = bool(options & c.TCPI_OPT_WSCALE)
+    return {
+        "tcpi_options": options,
+        "tcpi_snd_wscale": connection.snd_wscale if scaling else 0,
+        "tcpi_rcv_wscale": connection.rcv_wscale if scaling else 0,
+    }
+
+
+def _ecn(ecn: Ecn) -> int:
+    if not (ecn.sends or ecn.listens):
+        return 0
+    return c.TCPI_OPT_ECN | (c.TCPI_OPT_ECN_SEEN if ecn.marks else 0)
+
+
+def _sending(connection: Connection, now: float) -> dict[str, int]:
+    mss = connection.snd_mss
+    rtx = connection.rtx
+    congestion = connection.congestion
+    return {
+        "tcpi_ca_state": _CA_STATES[connection.recovery.state],
+        "tcpi_retransmits": connection.rtt.backoffs,
+        "tcpi_backoff": connection.rtt.backoffs,
+        "tcpi_snd_mss": mss,
+        "tcpi_unacked": _segments(connection.snd_nxt - connection.snd_una, mss),
+        "tcpi_sacked": _segments(rtx.sacked, mss),
+        "tcpi_lost": _segments(rtx.lost, mss),
+        "tcpi_last_data_sent": _ago(connection.last_sent_at, now),
+        "tcpi_snd_ssthresh": min(congestion.ssthresh // mss, _INFINITE_SSTHRESH),
+        "tcpi_snd_cwnd": congestion.cwnd // mss,
+        "tcpi_total_retrans": connection.retransmissions,
+        "tcpi_pacing_rate": int(congestion.pacing_rate or 0),
+        "tcpi_bytes_acked": connection.snd_una - connection.iss - connection.opened_passively,
+        "tcpi_segs_out": connection.segments_sent,
+        "tcpi_notsent_bytes": max(0, connection.send_buffer.end - connection.snd_nxt),
+        "tcpi_delivered": _segments(connection.delivered, mss),
+        "tcpi_bytes_sent": connection.bytes_sent,
+        "tcpi_snd_wnd": connection.snd_wnd,
+        "tcpi_delivery_rate_app_limited": int(bool(connection.app_limited)),
+    }
+
+
+def _receiving(connection: Connection, now: float) -> dict[str, int]:
+    return {
+        "tcpi_ato": _MICROSECONDS // 25 if connection.unacked_bytes else 0,
+        "tcpi_rcv_mss": connection.rcv_mss,
+        "tcpi_last_data_recv": _ago(connection.last_arrival, now),
+        "tcpi_last_ack_recv": _ago(connection.last_arrival, now),
+        "tcpi_rcv_rtt": int(connection.rcv_rtt * _MICROSECONDS),
+        "tcpi_bytes_received": max(0, connection.rcv_nxt - connection.irs - 1) if connection.irs else 0,
+        "tcpi_segs_in": connection.segments_received,
+        "tcpi_rcv_wnd": connection.rcv_wnd,
+    }
+
+
+def _path(connection: Connection) -> dict[str, int]:
+    rtt = connection.rtt
+    return {
+        "tcpi_rto": round(rtt.rto * _MICROSECONDS),
+        "tcpi_pmtu": connection.path_mtu,
+        "tcpi_rtt": round((rtt.srtt or 0) * _MICROSECONDS),
+        "tcpi_rttvar": round(rtt.rttvar * _MICROSECONDS),
+        "tcpi_min_rtt": round(rtt.min_rtt * _MICROSECONDS) if rtt.min_rtt < inf else _UNKNOWN_RTT,
+        "tcpi_advmss": connection.path.link_mtu - (40 if len(connection.local_address) == 4 else 60),
+    }
+
+
+def _segments(length: int, mss: int) -> int:
+    return -(-length // mss)
+
+
+def _ago(moment: float, now: float) -> int:
+    return int((now - moment) * _MILLISECONDS) if moment > -inf else 0
