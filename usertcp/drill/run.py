@@ -246,15 +246,14 @@ class Run:
         """What comes next instead of a packet."""
         target = self._target
         text = self._source(event.line)
-        if target.quiet():
-            return f"{text}\n  nothing more will come by itself"
         if not target.virtual:
             return text
-        target.wait(target.now + MOST_TIME)
-        for sent in target.sent():
-            shown = describe(sent.packet, self._flows.outbound(sent.packet))
-            return f"{text}\n  next comes, at {sent.time:.6f} s: > {shown}"
-        return text
+        while not target.quiet() and target.now < MOST_TIME:
+            target.wait(target.now + MOST_TIME)
+            for sent in target.sent():
+                shown = describe(sent.packet, self._flows.outbound(sent.packet))
+                return f"{text}\n  next comes, at {sent.time:.6f} s: > {shown}"
+        return f"{text}\n  nothing more will come by itself"
 
     def _segment_size(self) -> int | None:
         """How much payload a full segment of the newest connection has."""
