@@ -95,7 +95,7 @@ def segment_arrives(waiting: TimeWait, segment: Segment, outlet: Outlet, now: fl
     elif flags & SYN:  # Fourth, check the SYN bit
         _step(waiting, Event.RCV_SYN, outlet, now)
         _challenge(waiting, "a SYN in TIME-WAIT", outlet, now)
-    elif not flags & ACK:  # Fifth, check the ACK field
+    elif not flags & ACK and _acceptable(waiting, seq, end):  # Fifth, check the ACK field
         _drop(waiting, segment, "no-ack", outlet, now)
     elif _is_older(waiting, segment):  # RFC 7323 §5.3, R1
         _drop(waiting, segment, "paws", outlet, now, "RFC 7323 §5.3")
@@ -119,6 +119,14 @@ def _is_older(waiting: TimeWait, segment: Segment) -> bool:
     if waiting.ts_offset is None or segment.ts_val is None:
         return False
     return bool((segment.ts_val - waiting.ts_recent) & 0x80000000)
+
+
+def _acceptable(waiting: TimeWait, seq: int, end: int) -> bool:
+    """First, check the sequence number: Table 6 of RFC 9293 §3.10.7.4."""
+    edge = waiting.rcv_nxt + (waiting.window << waiting.rcv_wscale)
+    if end == seq:
+        return waiting.rcv_nxt <= seq <= edge
+    return seq < edge and end > waiting.rcv_nxt
 
 
 def leave(waiting: TimeWait, event: Event, outlet: Outlet, now: float) -> None:
