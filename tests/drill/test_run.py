@@ -237,6 +237,18 @@ def test_flows_follow_the_calls() -> None:
     passes(text)
 
 
+def test_packets_go_to_the_usual_port_or_to_the_one_that_is_bound() -> None:
+    bound = '{sa_family = AF_INET, sin_port = htons(1234), sin_addr = inet_addr("192.168.0.1")}'
+    passes(SERVER.replace("bind(3, ...", f"bind(3, {bound}"))
+    refused = (
+        "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n"
+        "+0 listen(3, 1) = 0\n"
+        "+0 < S 0:0(0) win 65535 <mss 1460>\n"
+        "+0 > R. 0:0(0) ack 1\n"
+    )
+    passes(refused)
+
+
 def test_a_syn_to_a_live_connection_is_that_connections() -> None:
     passes(SERVER + "+0 < S 1:1(0) win 65535 <mss 1460>\n+0 > . 1:1(0) ack 1\n", How(strict_end=True))
 

@@ -98,6 +98,8 @@ class Run:
             self._flows, strictness.ignore, self._segment_size, strict_segments=options.strict_segments
         )
         self._pending: list[_Pending] = []
+        #: Where sockets are bound, by the script's descriptors.
+        self._bound: dict[int, Endpoint] = {}
         self._give_up = monotonic() + patience
         self._at = 0
         self.outcome = Outcome(script.path, Result.PASSED)
@@ -324,15 +326,19 @@ class Run:
 
     def _succeeded(self, call: SystemCall, plan: Plan, running: Running) -> None:
         match plan.name:
+            case "bind":
+                self._bound[self._descriptor(call)] = _endpoint(plan.arguments[1])
             case "listen":
-                name = self._target.start("getsockname", plan.arguments[:1])
-                if name.done and name.error is None:
-                    self._flows.listening(_endpoint(name.value), self._descriptor(call))
+                # packetdrill's peer connects to the usual port, even if the socket was never bound.
+                script = self._descriptor(call)
+                usual = Endpoint(self._options.local_address, self._options.bind_port)
+                self._flows.listening(self._bound.get(script, usual), script)
             case "accept" | "accept4":
                 live, address = running.value
                 self._flows.accepted(_endpoint(address), self._context.descriptors.script(live))
             case "close":
                 self._flows.closed(self._descriptor(call))
+                self._bound.pop(self._descriptor(call), None)
 
     # -- The rest
 
