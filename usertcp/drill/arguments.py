@@ -17,7 +17,7 @@ from usertcp.drill.descriptors import Descriptors
 from usertcp.drill.errors import Unsupported
 from usertcp.drill.options import Options
 from usertcp.drill.script import Anything, Array, Call, Expression, Number, Operation, Structure, SystemCall, Text, Word
-from usertcp.sim.posix import SocketAddress, constants
+from usertcp.sim.posix import SocketAddress, names
 from usertcp.sim.posix.constants import AF_INET, AF_INET6, AF_UNSPEC
 
 #: The longest buffer that a call gets: far more than any socket takes, and little enough to have.
@@ -209,7 +209,7 @@ def lookup(name: str, personality: str) -> int | None:
     """What ``name`` stands for on a system, or None; errno names are those of :mod:`errno`."""
     if name in _WORDS:
         return _WORDS[name]
-    value = constants.value(name, personality)
+    value = names.value(name, personality)
     if value is not None:
         return value
     number = getattr(errno, name, None) if name.startswith("E") else info.CONSTANTS.get(name)
