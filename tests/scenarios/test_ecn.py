@@ -226,6 +226,30 @@ def test_a_window_of_one_segment_waits_for_the_timer() -> None:
     peer.receives(ACK | CWR, seq=1 + MSS, length=MSS, after=us.tcb.rtt.rto)
 
 
+@pytest.mark.parametrize("echo", [0, ECE])
+def test_a_mistaken_recovery_is_not_taken_back_where_there_is_congestion(echo: int) -> None:
+    """RFC 4015 §3.4: an acknowledgment that shows both "MUST refrain from reversing congestion control state"."""
+    us, peer = meet(replace(PLAIN, timestamps=True, frto=False, tlp=False))
+    us.listens()
+    peer.sends(SYN | ECE | CWR, seq=0, sack=True, ts=(1, 0))
+    ours = peer.receives(SYN | ACK | ECE).ts_val
+    assert ours is not None
+    us.waits(0.1)
+    peer.sends(ACK, seq=1, ack=1, ts=(2, ours))
+    us.tcb = us.accepts()
+    us.sends(bytes(10 * MSS))
+    original = peer.ignores()[0].ts_val
+    assert original is not None
+    us.waits(us.tcb.status().rto)
+    assert len(peer.ignores()) == 1
+    reduced = us.tcb.status().ssthresh
+    peer.sends(ACK | echo, ack=1 + us.tcb.snd_mss, ts=(3, original))
+    assert us.counted("recoveries-undone") == (0 if echo else 1)
+    assert (us.tcb.status().ssthresh == reduced) is bool(echo)
+    peer.sends(ACK, ack=1 + 2 * us.tcb.snd_mss, ts=(4, original))
+    assert us.counted("recoveries-undone") == (0 if echo else 1)
+
+
 # -- Super-segments ----------------------------------------------------------------------------------
 
 

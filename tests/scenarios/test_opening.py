@@ -486,6 +486,17 @@ def test_without_window_scale_from_the_peer_nothing_is_scaled() -> None:
     peer.receives(ACK, ack=2, window=65535, after=0.04)
 
 
+def test_scaling_is_offered_with_a_shift_of_zero() -> None:
+    """RFC 7323 §2.2: it lets the peer scale its windows."""
+    us, peer = meet(Settings(receive_buffer=30_000, timestamps=False))
+    us.connects()
+    assert peer.receives(SYN, window=30_000).options.window_scale == 0
+    peer.sends(SYN | ACK, seq=0, ack=1, wscale=3)
+    peer.receives(ACK, window=30_000)
+    peer.sends(ACK, seq=1, ack=1, window=1000)
+    assert us.tcb.status().snd_wnd == 1000 << 3
+
+
 def test_a_shift_of_more_than_14_is_14() -> None:
     """RFC 7323 §2.3: "the TCP SHOULD log the error but MUST use 14"."""
     us, peer = meet(Settings(timestamps=False))

@@ -312,3 +312,12 @@ def test_resets_for_unknown_connections_are_rate_limited() -> None:
     us.waits(1)
     peer.sends(ACK, seq=1, ack=1)
     peer.receives(RST)
+
+
+def test_the_challenge_interval_is_a_setting() -> None:
+    """RFC 5961 §7: "tunable"; here half a second between two of one connection, or any other time."""
+    us, peer = established(Settings(challenge_interval=5.0))
+    for waited, answered in ((0, True), (4.9, False), (0.2, True)):
+        us.waits(waited)
+        peer.sends(RST, seq=2)
+        assert bool(peer.ignores()) is answered

@@ -306,3 +306,22 @@ def test_an_old_acknowledgment_is_compared_with_itself() -> None:
     peer.sends(ACK, ack=1, blocks=[segment(3)])  # sent before the other
     assert us.counted("dsacks-received") == 0
     assert us.tcb.status().sacked == 0
+
+
+def test_what_is_held_beyond_a_recovery_is_known_after_it() -> None:
+    """RFC 6675 §5: "SHOULD NOT be cleared when leaving the loss recovery phase"."""
+    us, peer = established(NO_PROBES, sack=True, round_trip=0.1)
+    us.sends(bytes(20 * MSS))
+    peer.ignores()
+    us.waits(0.1)
+    peer.sends(ACK, ack=1, blocks=[(segment(2)[0], segment(4)[1])])
+    peer.receives(ACK, seq=1)
+    for last in range(5, 11):
+        peer.sends(ACK, ack=1, blocks=[(segment(2)[0], segment(last)[1])])
+    assert peer.rcv_nxt > segment(12)[0]
+    us.waits(0.1)
+    peer.ignores()
+    peer.sends(ACK, ack=segment(10)[1], blocks=[segment(12)])
+    assert us.tcb.status().sacked == MSS
+    assert peer.receives(ACK, seq=segment(11)[0], length=MSS)
+    assert segment(12)[0] not in [(again.seq - peer.our_isn) & 0xFFFFFFFF for again in peer.ignores()]

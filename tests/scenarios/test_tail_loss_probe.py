@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.scenarios.driver import PLAIN, Peer, Us, established
-from usertcp.wire.tcp import ACK
+from tests.scenarios.driver import PLAIN, Peer, Us, established, meet
+from usertcp.wire.tcp import ACK, SYN
 
 MSS = 1460
 
@@ -232,3 +232,18 @@ def test_none_when_everything_is_acknowledged() -> None:
     peer.sends(ACK, ack=segment(3)[1])
     peer.hears_nothing(during=100)
     assert us.counted("tail-loss-probes") == 0
+
+
+def test_without_a_round_trip_a_probe_waits_a_second() -> None:
+    """RFC 8985 §7.2: nothing was measured, since our SYN had to be sent again."""
+    us, peer = meet(PLAIN)
+    us.connects()
+    peer.receives(SYN)
+    peer.receives(SYN, after=1.0)
+    peer.sends(SYN | ACK, seq=0, ack=1, sack=True)
+    peer.receives(ACK)
+    assert us.tcb.status().srtt is None
+    us.sends(b"x")
+    peer.receives(ACK, data=b"x")
+    peer.receives(ACK, data=b"x", after=1.0)
+    assert us.counted("tail-loss-probes") == 1

@@ -241,3 +241,23 @@ def test_the_clock_of_another_pair_of_hosts_begins_elsewhere() -> None:
         us.connects()
         clocks.add(peer.receives(SYN).ts_val)
     assert len(clocks) == 2
+
+
+def test_the_echo_of_what_fills_a_hole_is_its_own() -> None:
+    """RFC 7323 §4.3 (C): "the timestamp from the latest segment (which filled the hole) MUST be echoed"."""
+    us, peer, ours = _established()
+    peer.sends(ACK, seq=1, data=b"abc", ts=(NOW + 10, ours))
+    us.waits(1)
+    peer.sends(ACK, seq=10, data=b"later", ts=(NOW + 20, ours))
+    peer.ignores()
+    peer.sends(ACK, seq=4, data=b"filler", ts=(NOW + 30, ours))
+    assert peer.receives(ACK, ack=15).ts_ecr == NOW + 30
+
+
+def test_after_24_days_of_silence_the_clock_may_have_wrapped() -> None:
+    """RFC 7323 §5.5: TS.Recent says nothing then, or a connection would never come back to life."""
+    for days, taken in ((23, b""), (25, b"back")):
+        us, peer, ours = _established()
+        us.waits(days * 86400)
+        peer.sends(ACK, data=b"back", ts=((NOW + 1 - 1000) & 0xFFFFFFFF, ours))
+        assert us.reads() == taken

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from usertcp.tcp import ecn, path_mtu, rack, tlp
 from usertcp.tcp.events import Kind
 from usertcp.tcp.retransmission import Delivery
-from usertcp.wire.tcp import Segment
+from usertcp.wire.tcp import ECE, Segment
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
@@ -91,7 +91,10 @@ def on_ack(
     recovery = tcb.recovery
     advanced = tcb.snd_una > una_before
     if recovery.undo_una is not None and _mistaken(tcb, segment, delivery, advanced=advanced, dsack=dsack):
-        _take_back(tcb, now)
+        if tcb.ecn.sends and segment.flags & ECE:
+            recovery.undo_una = None  # there is congestion all the same (RFC 4015 §3.4)
+        else:
+            _take_back(tcb, now)
     ever_lost = tcb.rtx.ever_lost
     if tcb.sack_ok:
         _look_for_losses(tcb, now)

@@ -22,9 +22,12 @@ def schedule(tcb: Connection, now: float) -> None:
     if recovery.tlp_samples == tcb.rtt.samples:
         return  # probes must not keep SRTT from following the path (§7.3, second condition)
     srtt = tcb.rtt.srtt
-    pto = 2 * srtt if srtt is not None else 1.0
-    if tcb.snd_nxt - tcb.snd_una <= tcb.snd_mss:
-        pto += tcb.settings.peer_ack_delay  # the peer may wait with acknowledging a single segment
+    if srtt is None:
+        pto = 1.0
+    elif tcb.snd_nxt - tcb.snd_una <= tcb.snd_mss:
+        pto = 2 * srtt + tcb.settings.peer_ack_delay  # the peer may wait with acknowledging a single segment
+    else:
+        pto = 2 * srtt
     tcb.loss_due = min(now + max(pto, tcb.settings.min_pto), tcb.retransmit_due)
 
 
