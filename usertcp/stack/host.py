@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from struct import Struct
+from typing import Protocol
 
 from usertcp.stack import backlog as backlogs
 from usertcp.stack import icmp_handling, ingress, numbers
@@ -33,6 +34,7 @@ from usertcp.tcp.reset import reset_for
 from usertcp.tcp.settings import Settings
 from usertcp.tcp.states import Event, State
 from usertcp.tcp.time_wait import TimeWait
+from usertcp.wire import udp
 from usertcp.wire.buffer import Buffer
 from usertcp.wire.frame import FrameTemplate
 from usertcp.wire.option_layout import LAYOUTS
@@ -41,6 +43,16 @@ from usertcp.wire.tcp import ACK, NO_OPTIONS, RST, SYN, Options, Segment
 
 _PORTS = Struct("!HH")
 #: How far behind an earlier connection's sequence the next one starts at least: one unscaled window.
+
+
+class Datagrams(Protocol):
+    """Takes UDP datagrams on a host (which has no UDP of its own, but says what port is unreachable)."""
+
+    def datagram_arrives(
+        self, src: bytes, dst: bytes, header: udp.Header, payload: bytes, packet: memoryview
+    ) -> bool:
+        """A datagram whose checksum is right, and the IP packet that it came in; False: it is for nobody here."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +129,8 @@ class Host:
         self._touched: list[Connection] = []
         #: What is known of servers that may take data with a SYN.
         self.fast_open_servers = CookieCache(self.config.fast_open_servers)
+        #: Who takes UDP datagrams.
+        self.datagrams: Datagrams | None = None
         #: The initial sequence number of the next connection, for programs that want to know it; None: see new_iss.
         self.next_isn: int | None = None
         self._last_number = 0
@@ -206,7 +220,7 @@ class Host:
             raise InvalidRemoteAddress("no connection leads to a broadcast, multicast, loopback or unspecified address")
         if len(data) > (settings or self.config.settings).send_buffer:
             raise ValueError("data is longer than the send buffer")
-        local_address = self._source_for(remote_address) if local_address is None else local_address
+        local_address = self.source_for(remote_address) if local_address is None else local_address
         if local_address not in self.address_set:
             raise NotOurAddress("that address is not one of this host's")
         key, local_port = self._free_key(remote_address, remote_port, local_address, local_port)
@@ -226,7 +240,7 @@ class Host:
 
     def knows_cookie(self, remote_address: bytes, remote_port: int, now: float) -> bool:
         """Whether data may go with a SYN to that server (RFC 7413 §4.1.3)."""
-        path = self._source_for(remote_address) + remote_address + remote_port.to_bytes(2, "big")
+        path = self.source_for(remote_address) + remote_address + remote_port.to_bytes(2, "big")
         server = self.fast_open_servers.find(path, now)
         return server is not None and bool(server.cookie)
 
@@ -541,7 +555,8 @@ class Host:
         )
         return connection
 
-    def _source_for(self, remote_address: bytes) -> bytes:
+    def source_for(self, remote_address: bytes) -> bytes:
+        """Our address for what is sent there.  Raises NotOurAddress where we have none of that family."""
         for address in self.addresses:
             if len(address) == len(remote_address):
                 return address

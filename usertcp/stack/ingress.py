@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 
 from usertcp.stack import icmp_handling
 from usertcp.tcp.events import Kind
-from usertcp.wire import icmp, ipv4, ipv6, tcp, virtio
+from usertcp.wire import icmp, ipv4, ipv6, tcp, udp, virtio
 from usertcp.wire.buffer import Buffer
 from usertcp.wire.codepoint import FIELD
 from usertcp.wire.malformed import Malformed
 
 if TYPE_CHECKING:
     from usertcp.stack.host import Host
-
-UDP = 17
 
 
 def packet_arrives(host: Host, packet: Buffer, now: float) -> None:
@@ -158,14 +156,27 @@ def _transport(
         _tcp(host, src, dst, data, now, trusted, ecn)
     elif protocol == (icmp.PROTOCOL_V4 if len(src) == 4 else icmp.PROTOCOL_V6):
         icmp_handling.message_arrives(host, src, dst, data, now)
-    elif protocol == UDP:
-        host.count("udp-port-closed")
-        icmp_handling.port_unreachable(host, src, dst, packet, now)
+    elif protocol == udp.PROTOCOL:
+        _udp(host, src, dst, data, packet, now, trusted)
     else:
         host.count("unknown-protocol")
         if protocol == ipv6.NO_NEXT_HEADER and len(src) == 16:
             return  # that is all there is (RFC 8200 §4.7)
         icmp_handling.protocol_unreachable(host, src, dst, packet, now)
+
+
+def _udp(
+    host: Host, src: bytes, dst: bytes, data: memoryview, packet: memoryview, now: float, trusted: bool
+) -> None:
+    """To whoever takes datagrams, if somebody does."""
+    header = udp.parse(data, src, dst, verify=not trusted)
+    if isinstance(header, Malformed):
+        drop(host, header, now)
+        return
+    payload = bytes(data[udp.HEADER_LENGTH : header.length])
+    if host.datagrams is None or not host.datagrams.datagram_arrives(src, dst, header, payload, packet):
+        host.count("udp-port-closed")
+        icmp_handling.port_unreachable(host, src, dst, packet, now)
 
 
 def _tcp(

@@ -50,3 +50,7 @@ class Malformed(StrEnum):
     TCP_OPTION_LENGTH = "tcp-option-length", "a TCP option of length 0 or 1"
     TCP_OPTION_TRUNCATED = "tcp-option-truncated", "a TCP option goes past the end of the header"
     TCP_CHECKSUM = "tcp-checksum", "TCP checksum is wrong"
+
+    UDP_HEADER_TRUNCATED = "udp-header-truncated", "shorter than the 8 bytes of a UDP header"
+    UDP_LENGTH = "udp-length", "UDP length below the header's or above what arrived"
+    UDP_CHECKSUM = "udp-checksum", "UDP checksum is wrong, or missing with IPv6"

@@ -5,14 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from usertcp.sim import wire_form
+from usertcp.sim.posix import icmp_errors
 from usertcp.sim.posix.addresses import SocketAddress, on_the_wire
 from usertcp.sim.posix.config import SocketConfig
+from usertcp.sim.posix.constants import AF_INET, AF_INET6
 from usertcp.sim.posix.descriptors import Descriptors, File, Steps, not_a_socket
 from usertcp.sim.posix.errors import Asleep
+from usertcp.sim.posix.icmp_errors import IcmpError
 from usertcp.sim.posix.sockets import Socket
 from usertcp.sim.posix.tcp_socket import TcpSocket
+from usertcp.sim.posix.udp_socket import UdpSocket
 from usertcp.stack.host import Host
 from usertcp.tcp.states import State
+from usertcp.wire import ipv4, ipv6, tcp, udp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -42,14 +47,59 @@ class Kernel:
         #: Whether super-segments come out of :meth:`sent` as one packet.
         self.whole = whole
         self.descriptors = Descriptors()
+        host.datagrams = self
 
     # -- Packets and time -------------------------------------------------------------------------------------
 
     def receive(self, packet: bytes) -> None:
         """An IP packet arrives."""
         host = self.host
+        error = icmp_errors.find(packet)
+        meant = None if error is None else self._tcp_socket(error)
+        if error is not None and meant is not None:
+            meant.icmp_error = error.number
         host.packet_arrives(wire_form.to_offload(packet) if host.offload else packet, self.now)
+        if error is not None and error.quoted.protocol == udp.PROTOCOL:
+            self._datagram_failed(error)
         self.settle()
+        if meant is not None:
+            meant.icmp_error = 0
+
+    def _tcp_socket(self, error: IcmpError) -> TcpSocket | None:
+        """Whose segment an ICMP error quotes; not one about the path's MTU, which is TCP's own matter."""
+        quoted = error.quoted
+        if quoted.protocol != tcp.PROTOCOL or error.mtu:
+            return None
+        ports = quoted.dst_port.to_bytes(2, "big") + quoted.src_port.to_bytes(2, "big")
+        connection = self.host.connections.get(quoted.dst + quoted.src + ports)
+        socket = None if connection is None else connection.user
+        return socket if isinstance(socket, TcpSocket) else None
+
+    def datagram_arrives(
+        self, src: bytes, dst: bytes, header: udp.Header, payload: bytes, packet: memoryview
+    ) -> bool:
+        """A UDP datagram: to the socket that it fits best (see :class:`usertcp.stack.host.Datagrams`)."""
+        source = SocketAddress(AF_INET if len(src) == 4 else AF_INET6, src, header.src_port)
+        best = self._best(source, dst, header.dst_port)
+        if best is None:
+            return False
+        ttl, traffic_class = (packet[8], packet[1]) if len(src) == 4 else (packet[7], _traffic_class(packet))
+        best.arrives(payload, source, ttl, traffic_class)
+        return True
+
+    def _datagram_failed(self, error: IcmpError) -> None:
+        quoted = error.quoted
+        family = AF_INET if len(quoted.dst) == 4 else AF_INET6
+        socket = self._best(SocketAddress(family, quoted.dst, quoted.dst_port), quoted.src, quoted.src_port)
+        if socket is not None:
+            header = ipv4.HEADER_LENGTH if family == AF_INET else ipv6.HEADER_LENGTH
+            socket.icmp(error, error.quoted_bytes[header + udp.HEADER_LENGTH :])
+
+    def _best(self, source: SocketAddress, local: bytes, port: int) -> UdpSocket | None:
+        sockets = [socket for socket in self.sockets() if isinstance(socket, UdpSocket)]
+        scored = [(socket.score(source, local, port), socket) for socket in sockets]
+        points, best = max(scored, key=lambda pair: pair[0], default=(0, None))
+        return best if points else None
 
     def sent(self) -> list[bytes]:
         """The IP packets that have left since this was last called, with whole checksums."""
@@ -161,3 +211,7 @@ class Kernel:
         if not isinstance(file, Socket):
             raise not_a_socket()
         return file
+
+
+def _traffic_class(packet: memoryview) -> int:
+    return (packet[0] << 4 | packet[1] >> 4) & 0xFF

@@ -26,7 +26,7 @@ def _others(socket: Socket) -> list[Socket]:
     ]
 
 
-def free(socket: Socket, address: SocketAddress) -> int:
+def free(socket: Socket) -> int:
     """A port that no socket of the machine has.  Raises OSError EADDRINUSE."""
     taken = {other.local.port for other in _others(socket)}
     if socket.protocol == c.IPPROTO_TCP:

@@ -21,9 +21,11 @@ from usertcp.sim.posix.errors import NotSupported, failure
 from usertcp.sim.posix.kernel import Kernel
 from usertcp.sim.posix.sockets import Control, Message, Receiving, Sending, Socket
 from usertcp.sim.posix.tcp_socket import TcpSocket
+from usertcp.sim.posix.udp_socket import UdpSocket
 
 _TYPE_MASK = 0xF
 _PROTOCOLS = {SOCK_STREAM: IPPROTO_TCP, SOCK_DGRAM: IPPROTO_UDP}
+_CLASSES = {SOCK_STREAM: TcpSocket, SOCK_DGRAM: UdpSocket}
 
 
 class SocketCalls(Kernel):
@@ -44,11 +46,8 @@ class SocketCalls(Kernel):
             raise NotSupported(f"sockets of type {kind}")
         if protocol not in (0, natural):
             raise failure(EPROTOTYPE if protocol in _PROTOCOLS.values() else EPROTONOSUPPORT)
-        if kind == SOCK_DGRAM:
-            raise NotSupported("UDP sockets")
-        return self.descriptors.add(
-            TcpSocket(self, domain, flags & SOCK_NONBLOCK), close_on_exec=bool(flags & SOCK_CLOEXEC)
-        )
+        made = _CLASSES[kind](self, domain, flags & SOCK_NONBLOCK)
+        return self.descriptors.add(made, close_on_exec=bool(flags & SOCK_CLOEXEC))
 
     def is_socket(self, fd: int) -> bool:
         """True.  Raises OSError where ``fd`` is none: EBADF, ENOTSOCK."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from usertcp.sim.posix import constants as c
 from usertcp.sim.posix import ports, tcp_fast_open
-from usertcp.sim.posix.addresses import ANY, SocketAddress, checked, for_socket, is_any, on_the_wire
+from usertcp.sim.posix.addresses import SocketAddress, checked, for_socket, is_any, on_the_wire
 from usertcp.sim.posix.descriptors import File, Steps
 from usertcp.sim.posix.errors import failure
 from usertcp.sim.posix.times import EPSILON
@@ -32,27 +32,6 @@ _OPENING: Final = (State.SYN_SENT, State.SYN_RECEIVED)
 
 
 # -- The socket's own address ------------------------------------------------------------------------------------
-
-
-def bind(socket: TcpSocket, address: SocketAddress) -> None:
-    """bind(2)."""
-    address = checked(socket.domain, address)
-    if not is_any(address.address) and on_the_wire(address.address) not in socket.machine.host.address_set:
-        raise failure(EADDRNOTAVAIL)
-    if socket.state is not State.CLOSED or socket.local.port:
-        raise failure(EINVAL)
-    port = address.port or ports.free(socket, address)
-    if address.port and not ports.may_bind(socket, address):
-        raise failure(EADDRINUSE)
-    socket.local = address._replace(port=port)
-    socket.bound_address = not is_any(address.address)
-    socket.bound_port = bool(address.port)
-
-
-def unbind(socket: TcpSocket) -> None:
-    """What bind() did not choose is forgotten."""
-    address = socket.local.address if socket.bound_address else ANY[socket.domain]
-    socket.local = SocketAddress(socket.domain, address, socket.local.port if socket.bound_port else 0)
 
 
 def wire_address(socket: TcpSocket) -> bytes:
@@ -74,7 +53,7 @@ def listen(socket: TcpSocket, backlog: int) -> None:
         socket.listener.backlog = _places(socket)
         return
     if not socket.local.port:
-        socket.local = socket.local._replace(port=ports.free(socket, socket.local))
+        socket.local = socket.local._replace(port=ports.free(socket))
     elif not ports.may_listen(socket):
         raise failure(EADDRINUSE)
     config = socket.machine.config.fast_open

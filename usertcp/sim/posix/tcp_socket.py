@@ -13,8 +13,17 @@ from errno import EINVAL, ENOTCONN
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
+from usertcp.sim.posix import (
+    binding,
+    ip_options,
+    options,
+    tcp_errors,
+    tcp_opening,
+    tcp_options,
+    tcp_queries,
+    tcp_transfer,
+)
 from usertcp.sim.posix import constants as c
-from usertcp.sim.posix import ip_options, options, tcp_errors, tcp_opening, tcp_options, tcp_queries, tcp_transfer
 from usertcp.sim.posix.addresses import SocketAddress, for_socket
 from usertcp.sim.posix.constants import (
     POLLERR,
@@ -216,7 +225,7 @@ class TcpSocket(Socket):
         self.done = False
         self.deferred = None
         self.phase = Phase.UNCONNECTED
-        tcp_opening.unbind(self)
+        binding.unbind(self)
         self.wake(_ANY)
 
     @property
@@ -277,7 +286,7 @@ class TcpSocket(Socket):
     # -- The calls ----------------------------------------------------------------------------------------------
 
     def bind(self, address: SocketAddress) -> None:
-        tcp_opening.bind(self, address)
+        binding.bind(self, address, in_use=self.state is not State.CLOSED)
 
     def listen(self, backlog: int) -> None:
         tcp_opening.listen(self, backlog)
@@ -362,8 +371,7 @@ class TcpSocket(Socket):
         if self.receive_buffer_chosen:
             return self.receive_buffer_chosen
         connection = self.connection
-        window = self.settings.initial_receive_buffer if connection is None else connection.rcv_buf
-        return 2 * window if self.machine.config.doubles_buffers else window
+        return self.settings.initial_receive_buffer if connection is None else connection.rcv_buf
 
     def set_send_buffer(self, size: int, *, forced: bool) -> None:
         self.space.choose(size, forced=forced)
@@ -373,11 +381,11 @@ class TcpSocket(Socket):
     def set_receive_buffer(self, size: int, *, forced: bool) -> None:
         config = self.machine.config
         size = size if forced or 0 <= size <= config.receive_buffer_limit else config.receive_buffer_limit
-        self.receive_buffer_chosen = max(size * (2 if config.doubles_buffers else 1), _LEAST_RECEIVE_BUFFER)
-        window = self.receive_buffer_chosen // (2 if config.doubles_buffers else 1)
-        self.override(receive_buffer=window, initial_receive_buffer=window)
+        chosen = max(size * (2 if config.doubles_buffers else 1), _LEAST_RECEIVE_BUFFER)
+        self.receive_buffer_chosen = chosen
+        self.override(receive_buffer=chosen, initial_receive_buffer=chosen)
         if self.connection is not None:
-            self.connection.rcv_buf = window
+            self.connection.rcv_buf = chosen
 
     def keepalive_switched(self, *, on: bool) -> None:
         self.override(keepalive=on)
