@@ -65,6 +65,19 @@ def test_a_congestion_mark_on_one_fragment_is_a_mark_on_the_datagram(receiver: R
     assert receiver.fragment(80, 100, False, ecn=ECT_0) == Datagram(6, DATA, CE)
 
 
+@pytest.mark.parametrize("ecns", [(0, CE, ECT_0), (ECT_0, 0, CE), (CE, ECT_0, 0)])
+def test_a_mark_beside_a_fragment_that_is_not_capable_gives_the_datagram_up(
+    receiver: Receiver, ecns: tuple[int, int, int]
+) -> None:
+    """RFC 3168 §5.3: it must not be marked then, and the mark must not be lost: it is dropped."""
+    assert receiver.fragment(0, 40, ecn=ecns[0]) is None
+    assert receiver.fragment(40, 80, ecn=ecns[1]) is None
+    assert receiver.fragment(80, 100, False, ecn=ecns[2]) is None
+    assert receiver.counted() == {"fragment-ecn-mixed": 1}
+    assert receiver.fragment(0, 40, ident=2) is None
+    assert receiver.fragment(40, 100, False, ident=2, ecn=ECT_0) == Datagram(6, DATA, ECT_0)
+
+
 def test_backwards(receiver: Receiver) -> None:
     assert receiver.fragment(80, 100, False) is None
     assert receiver.fragment(40, 80) is None

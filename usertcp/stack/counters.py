@@ -16,6 +16,7 @@ _FRAGMENTS: Final = {
     "fragment-contradictory-end": "datagrams given up because fragments disagree about where they end",
     "fragment-of-given-up": "fragments of a datagram that was given up before",
     "fragment-duplicate": "fragments received twice, and ignored",
+    "fragment-ecn-mixed": "datagrams given up: one fragment marked, another not ECN-capable (RFC 3168 §5.3)",
     "fragment-empty": "fragments without a payload",
     "fragment-length": "fragments but the last whose length is no multiple of 8 bytes",
     "fragment-too-big": "fragments that reach past the largest datagram",

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from usertcp.wire import icmp, ipv4, ipv6
 from usertcp.wire.buffer import Buffer
+from usertcp.wire.codepoint import CE, NOT_ECT
 
 #: Seconds from a datagram's first fragment: RFC 8200 §4.5 demands 60, RFC 1122 §3.3.2 recommends 60 to 120.
 TIMEOUT: Final = 60.0
@@ -54,8 +55,8 @@ class _Partial:
     """A datagram in the making; ``size`` is -1 until the last fragment tells it."""
 
     __slots__ = (
-        "cost", "deadline", "dst", "ecn", "given_up", "identification", "pieces", "protocol", "received", "size",
-        "src", "starts",
+        "cost", "deadline", "dst", "ecns", "given_up", "identification", "pieces", "protocol", "received",
+        "size", "src", "starts",
     )  # fmt: skip
 
     def __init__(self, src: bytes, dst: bytes, protocol: int, identification: int, deadline: float) -> None:
@@ -70,7 +71,15 @@ class _Partial:
         self.size = -1
         self.cost = OVERHEAD
         self.given_up = False
-        self.ecn = 0
+        #: The ECN fields of the fragments, a bit for each value.
+        self.ecns = 0
+
+    @property
+    def ecn(self) -> int | None:
+        """CE if one fragment has it; None: another is not ECN-capable, and neither would be true (RFC 3168 §5.3)."""
+        if self.ecns & 1 << CE and self.ecns & 1 << NOT_ECT:
+            return None
+        return self.ecns.bit_length() - 1  # CE is the largest
 
     def objection(self, offset: int, end: int, more: bool) -> str | None:
         """Why a piece does not go with those already here, as the counter's name."""
@@ -146,11 +155,14 @@ class Reassembler:
             partial = self._begin(key, _Partial(src, dst, protocol, identification, now + self._timeout))
         if not self._accept(partial, offset, end, more, bytes(payload)):
             return None
-        partial.ecn = max(partial.ecn, ecn)  # CE is the largest
+        partial.ecns |= 1 << ecn
         if not offset:
             partial.protocol = protocol  # RFC 8200 §4.5: only the first fragment's counts
         if partial.received == partial.size:
             self._remove(key)
+            if partial.ecn is None:
+                self._count("fragment-ecn-mixed")
+                return None
             self._count("datagrams-reassembled")
             payload = b"".join(map(partial.pieces.__getitem__, partial.starts))
             return Datagram(partial.protocol, payload, partial.ecn)
