@@ -225,6 +225,8 @@ def unknown_names(expression: Expression, personality: str) -> Iterator[str]:
         case Operation(_, left, right):
             yield from unknown_names(left, personality)
             yield from unknown_names(right, personality)
+        case Call("inet_pton", _):
+            return  # a family, a text, and where the result goes
         case Array(items) | Call(_, items):
             for item in items:
                 yield from unknown_names(item, personality)

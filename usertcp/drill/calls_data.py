@@ -242,7 +242,7 @@ def recvmsg(a: Arguments) -> Plan:
     return Plan(
         "recvmsg",
         (a.descriptor(0), min(size, MOST_BYTES), _control_size(a, message), a.number(2)),
-        result=lambda value: int(value.length),
+        result=lambda value: len(value.data),
         differences=lambda value: _message_differences(a, message, vectors, value),
     )
 

@@ -11,8 +11,12 @@ from usertcp.drill import info
 from usertcp.drill.arguments import Arguments
 from usertcp.drill.plan import Plan, differs, on_socket
 from usertcp.drill.script import Anything, Array, Expression, Structure, Text
-from usertcp.sim.posix.constants import F_DUPFD, F_DUPFD_CLOEXEC
+from usertcp.sim.posix.constants import F_DUPFD, F_DUPFD_CLOEXEC, F_GETFL, FIOASYNC, FIONBIO
+from usertcp.sim.posix.names import own_number
+from usertcp.sim.posix.names import value as number_of
 
+#: Requests of ioctl() whose argument is taken; that of the others is what they tell.
+_TAKES: Final = (FIONBIO, FIOASYNC)
 #: More than any option has.
 _MOST: Final = 1 << 16
 _LINGER: Final = Struct("<ii")
@@ -194,18 +198,33 @@ def fcntl(a: Arguments) -> Plan:
     a.expect(2, 3)
     command = a.number(1)
     argument = (a.number(2),) if a.given(2) else ()
-    return Plan("fcntl", (a.descriptor(0), command, *argument), opens=command in (F_DUPFD, F_DUPFD_CLOEXEC))
+    return Plan(
+        "fcntl",
+        (a.descriptor(0), command, *argument),
+        result=lambda value: _own_flags(a, value) if command == F_GETFL else int(value),
+        opens=command in (F_DUPFD, F_DUPFD_CLOEXEC),
+    )
+
+
+def _own_flags(a: Arguments, flags: int) -> int:
+    """A descriptor's flags as the numbers that the script's system has for them."""
+    for name in ("O_NONBLOCK", "O_ASYNC"):
+        ours, own = number_of(name), own_number(name, a.context.personality)
+        if ours and own is not None and flags & ours:
+            flags = flags & ~ours | own
+    return flags
 
 
 def ioctl(a: Arguments) -> Plan:
     """``ioctl(fd, request, [value])``: what a request gives is compared, what it takes is handed over."""
     a.expect(2, 3)
+    request = a.number(1)
     value = a.bracketed(2) if len(a) == 3 else None
     if len(a) == 3 and a.is_pointer(a.at(2)) and not value:
         return on_socket(a, EFAULT)
 
     def differences(actual: Any) -> Iterator[str]:
-        if value is not None and isinstance(actual, int) and actual != value:
+        if value is not None and request not in _TAKES and actual != value:
             yield differs("value", value, actual)
 
     return Plan("ioctl", (a.descriptor(0), a.number(1), value or 0), result=lambda actual: 0, differences=differences)
