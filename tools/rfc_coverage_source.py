@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -34,6 +34,7 @@ _FOLDERS: Final = ("usertcp", "tests", "tools", "docs")
 _PAGES: Final = ("README.md", "CHANGELOG.md")
 #: What this tool makes, and what is about citations that are wrong.
 _OWN: Final = re.compile(r"sections\.toml$|rfc_coverage|test_rfc_coverage")
+_REQUIREMENTS: Final = re.compile(r"rfc([0-9]+)\.toml")
 _SUFFIXES: Final = (".py", ".md", ".pkt", ".toml")
 
 
@@ -51,7 +52,8 @@ def wrong_citations(root: Path, table: Mapping[int, Sections], numbering: Mappin
     for path in files(root):
         text = path.read_text()
         name = path.relative_to(root)
-        for at, problem in problems(text, table, numbering):
+        own = _REQUIREMENTS.fullmatch(path.name)  # a bare section there is its own RFC's
+        for at, problem in problems(text, table, numbering, {int(own[1])} if own else ()):
             yield f"{name}:{text.count(chr(10), 0, at) + 1}: {problem}"
         if path.suffix == ".py" and name.parts[:2] in (("usertcp", "tcp"), ("usertcp", "stack")):
             for line, section in _section_strings(text):
@@ -59,10 +61,12 @@ def wrong_citations(root: Path, table: Mapping[int, Sections], numbering: Mappin
                     yield f"{name}:{line}: RFC 9293 has no §{section}"
 
 
-def problems(text: str, table: Mapping[int, Sections], numbering: Mapping[str, int]) -> Iterator[tuple[int, str]]:
-    """Offset and description of each wrong citation in ``text``."""
+def problems(
+    text: str, table: Mapping[int, Sections], numbering: Mapping[str, int], about: Collection[int] = ()
+) -> Iterator[tuple[int, str]]:
+    """Offset and description of each wrong citation in ``text``, which is ``about`` some RFCs."""
     flat = _WRAPPED.sub(lambda wrapped: " ".ljust(len(wrapped[0]), "\0"), text)
-    named = {int(token["rfc"]) for token in _TOKEN.finditer(flat) if token["rfc"]} | {9293}
+    named = {int(token["rfc"]) for token in _TOKEN.finditer(flat) if token["rfc"]} | {9293, *about}
     of_others = any(token["other"] for token in _TOKEN.finditer(flat))
     current, end = 0, 0
     for token in _TOKEN.finditer(flat):

@@ -268,6 +268,11 @@ def test_wrong_citations(text: str, problem: str) -> None:
     assert [found for _, found in problems(text, TABLE, NUMBERING)] == [problem]
 
 
+def test_a_bare_section_is_of_an_rfc_that_the_text_is_about() -> None:
+    assert [problem for _, problem in problems("see §2.1", TABLE, NUMBERING)]
+    assert not [problem for _, problem in problems("see §2.1", TABLE, NUMBERING, {6298})]
+
+
 def test_the_line_is_told_and_what_is_generated_is_passed_over(project: Path) -> None:
     (project / "usertcp/tcp").mkdir()
     (project / "usertcp/tcp/b.py").write_text('x = 1\nREASONS = ["3.10", "3.99"]\n# RFC 9293 §7\n')
