@@ -41,9 +41,9 @@ class How:
     """How scripts are run; times are in seconds."""
 
     #: At least so much may the kernel's packets and calls be off: this machine has other things to do.
-    tolerance: float = 0.02
-    #: And so many percent of the time since the event before: a kernel's timers are late by up to an eighth.
-    percent: float = 14.0
+    tolerance: float = 0.03
+    #: And so many percent of the time since the event before: a kernel's timers are late by up to an eighth, each anew.
+    percent: float = 20.0
     ignore: frozenset[Ignore] = frozenset()
     strict_end: bool = False
 
