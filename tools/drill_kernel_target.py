@@ -100,6 +100,11 @@ class KernelTarget:
             self._began = time.monotonic()
         return time.monotonic() - self._began
 
+    @property
+    def epoch(self) -> float:
+        """The kernel stamps packets by the clock on the wall."""
+        return time.time() - self.now
+
     def wait(self, until: float) -> None:
         while not self._look():
             left = until - self.now

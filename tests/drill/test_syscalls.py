@@ -217,3 +217,39 @@ def test_names_are_those_of_the_profiles_system() -> None:
     line = "setsockopt(4, SOL_TCP, TCP_CORK, [1], 4) = ..."
     assert "TCP_CORK" in run(line, "freebsd").reason
     assert "the name" not in run(line, "linux").reason
+
+
+CONTROL = (
+    "setsockopt(4, SOL_SOCKET, SO_TIMESTAMPING, [SOF_TIMESTAMPING_TX_SCHED | SOF_TIMESTAMPING_SOFTWARE |"
+    " SOF_TIMESTAMPING_OPT_ID], 4) = 0\n"
+    "write(4, ..., 100) = 100\n"
+    "recvmsg(4, {msg_name(...)=..., msg_iov(1)=[{..., 0}], msg_flags=MSG_ERRQUEUE|MSG_TRUNC, msg_control=["
+    "{cmsg_level=SOL_SOCKET, cmsg_type=SCM_TIMESTAMPING, cmsg_data={scm_sec=0, scm_nsec=100000000}},"
+    " {cmsg_level=SOL_IP, cmsg_type=IP_RECVERR, cmsg_data={ee_errno=ENOMSG, ee_origin=SO_EE_ORIGIN_TIMESTAMPING,"
+    " ee_type=0, ee_code=0, ee_info=SCM_TSTAMP_SCHED, ee_data=99}}]}, MSG_ERRQUEUE) = 0"
+)
+
+
+def test_control_messages() -> None:
+    outcome = run(CONTROL, "linux")
+    assert outcome.result is Result.PASSED, outcome.reason
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("nsec=100000000", "nsec=110000000", "timestamp: expected 0.110000 s, got 0.100000 s"),
+        ("ee_data=99", "ee_data=98", "ee_data: expected 98, got 99"),
+        ("MSG_ERRQUEUE|MSG_TRUNC", "MSG_ERRQUEUE", "msg_flags: expected 0x2000, got 0x2020"),
+        ("cmsg_type=IP_RECVERR", "cmsg_type=IP_TTL", "level and type of a control message"),
+        (", {cmsg_level=SOL_IP", "] , x=[{cmsg_level=SOL_IP", "control messages: expected 1, got 2"),
+    ],
+)
+def test_control_messages_that_differ(old: str, new: str, reason: str) -> None:
+    outcome = run(CONTROL.replace(old, new), "linux")
+    assert outcome.result is Result.FAILED
+    assert reason in outcome.reason
+
+
+def test_structures_that_are_not_known_in_control_messages() -> None:
+    assert "a structure of zz_sec" in run(CONTROL.replace("scm_sec=0, scm_nsec", "zz_sec"), "linux").reason

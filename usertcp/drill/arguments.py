@@ -7,7 +7,7 @@ neither can be tried.  What a kernel would refuse goes through, since a script m
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
@@ -40,6 +40,8 @@ class Context:
     #: "linux" or "freebsd": whose names and numbers.
     personality: str
     descriptors: Descriptors
+    #: The moment at which the script began, as timestamps of the target count, in seconds.
+    epoch: Callable[[], float] = float
 
 
 class Arguments:

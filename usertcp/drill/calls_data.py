@@ -9,8 +9,7 @@ from typing import Any
 from usertcp.drill.arguments import MOST_BYTES, Arguments
 from usertcp.drill.calls_sockets import address_differences, wrong_length
 from usertcp.drill.plan import Plan, differs, on_socket
-from usertcp.drill.script import Anything, Array, Expression, Number, Structure, Text
-from usertcp.sim.posix import SocketAddress
+from usertcp.drill.script import Anything, Array, Expression, Structure, Text
 from usertcp.sim.posix.constants import MSG_DONTWAIT, MSG_NOSIGNAL, MSG_PEEK
 
 #: IOV_MAX of both systems.
@@ -36,7 +35,7 @@ def recvfrom(a: Arguments) -> Plan:
     a.expect(4, 6)
 
     def differences(value: Any) -> Iterator[str]:
-        yield from _data_differences(a.at(1), value[0])
+        yield from data_differences(a.at(1), value[0])
         yield from address_differences(a, 4, value[1])
 
     plan = _receive(a, "recvfrom", a.number(3))
@@ -51,7 +50,7 @@ def _receive(a: Arguments, name: str, *flags: int) -> Plan:
     if (a.is_pointer(buffer) and size) or size >= _USER_SPACE:
         return _bad_pointer(a, writes=False, huge=size >= _USER_SPACE)
     arguments = (descriptor, min(size, MOST_BYTES), *flags)
-    return Plan(name, arguments, differences=lambda value: _data_differences(buffer, value))
+    return Plan(name, arguments, differences=lambda value: data_differences(buffer, value))
 
 
 def _bad_pointer(a: Arguments, *, writes: bool, huge: bool = False) -> Plan:
@@ -63,7 +62,7 @@ def _bad_pointer(a: Arguments, *, writes: bool, huge: bool = False) -> Plan:
     return Plan("recv", (a.descriptor(0), 1, MSG_PEEK | MSG_DONTWAIT), fails_with=EFAULT)
 
 
-def _data_differences(expected: Expression, actual: bytes) -> Iterator[str]:
+def data_differences(expected: Expression, actual: bytes) -> Iterator[str]:
     if isinstance(expected, Text):
         shown = actual[: len(expected.value)] if expected.open else actual
         if shown != expected.value:
@@ -109,23 +108,23 @@ def _send(a: Arguments, name: str, *more: Any) -> Plan:
 def readv(a: Arguments) -> Plan:
     """``readv(fd, [{..., size}, ...], count)``."""
     a.expect(3)
-    vectors = _vectors(a, a.at(1), a.at(2))
+    vectors = io_vectors(a, a.at(1), a.at(2))
     if isinstance(vectors, int):
         return on_socket(a, vectors)
     sizes = [size for _, size in vectors]
-    return Plan("readv", (a.descriptor(0), sizes), differences=lambda value: _vector_differences(vectors, value))
+    return Plan("readv", (a.descriptor(0), sizes), differences=lambda value: vector_differences(vectors, value))
 
 
 def writev(a: Arguments) -> Plan:
     """``writev(fd, [{..., size}, ...], count)``."""
     a.expect(3)
-    vectors = _vectors(a, a.at(1), a.at(2))
+    vectors = io_vectors(a, a.at(1), a.at(2))
     if isinstance(vectors, int):
         return on_socket(a, vectors)
     return Plan("writev", (a.descriptor(0), [a.outgoing(*vector) for vector in vectors]))
 
 
-def _vectors(a: Arguments, expression: Expression, count: Expression) -> list[tuple[Expression, int]] | int:
+def io_vectors(a: Arguments, expression: Expression, count: Expression) -> list[tuple[Expression, int]] | int:
     """Buffers and their sizes, or the errno of what is wrong with them."""
     said = None if isinstance(count, Anything) else a.value(count)
     if said is not None and not 0 <= said <= _MOST_VECTORS:
@@ -153,142 +152,11 @@ def _vector(a: Arguments, item: Expression) -> tuple[Expression, int]:
     raise a.refuse("an I/O vector that is not {buffer, size}")
 
 
-def _vector_differences(vectors: list[tuple[Expression, int]], data: bytes) -> Iterator[str]:
+def vector_differences(vectors: list[tuple[Expression, int]], data: bytes) -> Iterator[str]:
     at = 0
     for buffer, size in vectors:
-        yield from _data_differences(buffer, data[at : at + size])
+        yield from data_differences(buffer, data[at : at + size])
         at += size
-
-
-# -- Messages
-
-
-def sendmsg(a: Arguments) -> Plan:
-    """``sendmsg(fd, {msg_name(...)=..., msg_iov(1)=[{..., 1000}], msg_flags=0}, flags)``."""
-    a.expect(3)
-    message = a.at(1)
-    if not isinstance(message, Structure):
-        return on_socket(a, EFAULT)
-    vectors = _message_vectors(a, message)
-    if isinstance(vectors, int):
-        return on_socket(a, vectors)
-    buffers = [a.outgoing(*vector) for vector in vectors]
-    address = _message_name(a, message)
-    return Plan("sendmsg", (a.descriptor(0), buffers, _controls(a, message), a.number(2), address))
-
-
-def _message_vectors(a: Arguments, message: Structure) -> list[tuple[Expression, int]] | int:
-    vectors = message.get("msg_iov")
-    count = dict(message.sizes).get("msg_iov") or message.get("msg_iovlen") or Anything()
-    return [] if vectors is None else _vectors(a, vectors, count)
-
-
-def _message_name(a: Arguments, message: Structure) -> SocketAddress | None:
-    """Where it is to go; ``...`` says nothing for a connected socket, and is the usual address for others."""
-    name = message.get("msg_name")
-    if isinstance(name, Structure):
-        return a.sockaddr(name)
-    if isinstance(name, Anything):
-        return a.remote()
-    return None
-
-
-def _controls(a: Arguments, message: Structure) -> list[tuple[int, int, bytes]]:
-    """The control messages of a msghdr: level, type and data of each."""
-    control = message.get("msg_control")
-    if control is None or isinstance(control, Anything | Number):
-        return []
-    if not isinstance(control, Array):
-        raise a.refuse("control messages that are no array")
-    return [_control(a, item) for item in control.items]
-
-
-def _control(a: Arguments, item: Expression) -> tuple[int, int, bytes]:
-    if not isinstance(item, Structure):
-        raise a.refuse("a control message that is no structure")
-    level, kind, data = (item.get(f"cmsg_{name}") for name in ("level", "type", "data"))
-    if level is None or kind is None:
-        raise a.refuse("a control message without cmsg_level and cmsg_type")
-    return a.value(level), a.value(kind), _control_data(a, data)
-
-
-def _control_data(a: Arguments, data: Expression | None) -> bytes:
-    match data:
-        case None:
-            return b""
-        case Text(value):
-            return value
-        case Structure():
-            raise a.refuse("a structure as cmsg_data")
-        case Array(items):
-            return b"".join(_int(a.value(item)) for item in items)
-    return _int(a.value(data))
-
-
-def _int(value: int) -> bytes:
-    return (value & 0xFFFFFFFF).to_bytes(4, "little")
-
-
-def recvmsg(a: Arguments) -> Plan:
-    """``recvmsg(fd, {...}, flags)``; flags, address and control messages of the structure are what is expected."""
-    a.expect(3)
-    message = a.at(1)
-    if not isinstance(message, Structure):
-        return on_socket(a, EFAULT)
-    vectors = _message_vectors(a, message)
-    if isinstance(vectors, int):
-        return on_socket(a, vectors)
-    size = sum(size for _, size in vectors)
-    return Plan(
-        "recvmsg",
-        (a.descriptor(0), min(size, MOST_BYTES), _control_size(a, message), a.number(2)),
-        result=lambda value: len(value.data),
-        differences=lambda value: _message_differences(a, message, vectors, value),
-    )
-
-
-def _control_size(a: Arguments, message: Structure) -> int:
-    """Room for control messages, in bytes: as said, or enough for any."""
-    said = dict(message.sizes).get("msg_control") or message.get("msg_controllen")
-    if said is not None and not isinstance(said, Anything):
-        return a.value(said)
-    control = message.get("msg_control")
-    return 0 if control is None or a.is_pointer(control) else 1024
-
-
-def _message_differences(
-    a: Arguments, message: Structure, vectors: list[tuple[Expression, int]], value: Any
-) -> Iterator[str]:
-    yield from _vector_differences(vectors, value.data)
-    flags = message.get("msg_flags")
-    if flags is not None and not isinstance(flags, Anything) and a.value(flags) != value.flags:
-        yield differs("msg_flags", hex(a.value(flags)), hex(value.flags))
-    name = message.get("msg_name")
-    if isinstance(name, Structure):
-        expected = a.sockaddr(name)
-        if value.address is None or expected[:3] != value.address[:3]:
-            yield differs("msg_name", expected, value.address)
-    control = message.get("msg_control")
-    if isinstance(control, Array):
-        yield from _control_differences(a, message, value.control)
-
-
-def _control_differences(a: Arguments, message: Structure, actual: list[tuple[int, int, bytes]]) -> Iterator[str]:
-    expected = _controls(a, message)
-    if len(expected) != len(actual):
-        yield differs("control messages", len(expected), len(actual))
-        return
-    control = message.get("msg_control")
-    assert isinstance(control, Array)
-    for item, wanted, got in zip(control.items, expected, actual, strict=True):
-        free = isinstance(item, Structure) and isinstance(item.get("cmsg_data"), Anything | None)
-        if wanted[:2] != got[:2] or (not free and wanted[2] != got[2]):
-            yield differs("control message", _shown_control(wanted), _shown_control(got))
-
-
-def _shown_control(control: tuple[int, int, bytes]) -> str:
-    level, kind, data = control
-    return f"level {level} type {kind} data {data.hex() or 'none'}"
 
 
 # -- From one descriptor to another

@@ -61,8 +61,12 @@ class Flows:
         self._listening = descriptor
         self._fresh = True
 
-    def connecting(self, local: Endpoint, remote: Endpoint, descriptor: int) -> None:
-        """A socket was connected without a packet, as one for datagrams is."""
+    def connected(self, local: Endpoint, remote: Endpoint, descriptor: int) -> None:
+        """A socket has a peer, and no packet said so: it is for datagrams, or was asked once more."""
+        for known in reversed(self._known):
+            flow = known.flow
+            if (flow.local, flow.local_port) == local and (flow.remote, flow.remote_port) == remote:
+                return
         known = self._add(Flow(local.address, remote.address, local.port, remote.port))
         known.descriptor = descriptor
 

@@ -91,7 +91,7 @@ class Run:
         self._any_time = Ignore.TIMING in strictness.ignore
         self._strict_end = strictness.end
         self._flows = Flows(target, options)
-        self._context = Context(options, profile.personality, Descriptors())
+        self._context = Context(options, profile.personality, Descriptors(), lambda: target.epoch)
         self._schedule = Schedule(options.tolerance, options.tolerance_percent, first_time(script.events))
         self._code = Code()
         self._outbound = Outbound(
@@ -306,7 +306,7 @@ class Run:
         live = self._context.descriptors.live(script)
         local, remote = (self._target.start(name, (live,)) for name in ("getsockname", "getpeername"))
         if local.done and remote.done and local.error is None and remote.error is None:
-            self._flows.connecting(_endpoint(local.value), _endpoint(remote.value), script)
+            self._flows.connected(_endpoint(local.value), _endpoint(remote.value), script)
 
     def _returned(self, pending: _Pending) -> None:
         ended, line = pending.running.ended, pending.event.line

@@ -6,7 +6,7 @@ import errno
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from usertcp.drill import calls_data, calls_options, calls_ready, calls_sockets
+from usertcp.drill import calls_data, calls_messages, calls_options, calls_ready, calls_sockets
 from usertcp.drill.arguments import Arguments, Context, unknown_names
 from usertcp.drill.errors import Unsupported
 from usertcp.drill.plan import Plan
@@ -30,12 +30,12 @@ _CALLS: Final[dict[str, Callable[[Arguments], Plan]]] = {
     "readv": calls_data.readv,
     "recv": calls_data.recv,
     "recvfrom": calls_data.recvfrom,
-    "recvmsg": calls_data.recvmsg,
+    "recvmsg": calls_messages.recvmsg,
     "write": calls_data.write,
     "writev": calls_data.writev,
     "send": calls_data.send,
     "sendto": calls_data.sendto,
-    "sendmsg": calls_data.sendmsg,
+    "sendmsg": calls_messages.sendmsg,
     "splice": calls_data.splice,
     "sendfile": calls_data.sendfile,
     "setsockopt": calls_options.setsockopt,

@@ -66,6 +66,11 @@ class Target(Protocol):
     virtual: bool
 
     @property
+    def epoch(self) -> float:
+        """The moment at which the script began, as timestamps in the target's messages count, in seconds."""
+        ...
+
+    @property
     def now(self) -> float:
         """Seconds since the script began."""
         ...

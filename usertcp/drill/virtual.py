@@ -81,6 +81,10 @@ class VirtualTarget:
         self._happened = False
 
     @property
+    def epoch(self) -> float:
+        return EPOCH
+
+    @property
     def now(self) -> float:
         return self._now
 
