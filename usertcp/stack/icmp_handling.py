@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from usertcp.stack import fragmentation
-from usertcp.wire import icmp, ipv6, tcp, virtio
+from usertcp.wire import icmp, ipv6, ipv6_problem, tcp, virtio
 from usertcp.wire.malformed import Malformed
 
 if TYPE_CHECKING:
@@ -102,6 +102,14 @@ def protocol_unreachable(host: Host, src: bytes, dst: bytes, packet: memoryview,
         message: icmp.Message = icmp.Unreachable(icmp.V4_PROTOCOL, quoted)
     else:
         message = icmp.ParameterProblem(icmp.V6_UNRECOGNIZED_NEXT_HEADER, _pointer(packet), quoted)
+    _send(host, dst, src, message, now, "unreachables-sent")
+
+
+def parameter_problem(
+    host: Host, src: bytes, dst: bytes, packet: memoryview, problem: ipv6_problem.Problem, now: float
+) -> None:
+    """Something in the headers of ``packet`` kept it from being processed (RFC 4443 §3.4)."""
+    message = icmp.ParameterProblem(problem.code, problem.pointer, _quote(packet))
     _send(host, dst, src, message, now, "unreachables-sent")
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from usertcp.stack import icmp_handling
 from usertcp.tcp.events import Kind
-from usertcp.wire import icmp, ipv4, ipv6, tcp, udp, virtio
+from usertcp.wire import icmp, ipv4, ipv6, ipv6_problem, tcp, udp, virtio
 from usertcp.wire.buffer import Buffer
 from usertcp.wire.codepoint import FIELD
 from usertcp.wire.malformed import Malformed
@@ -82,6 +82,7 @@ def _ipv6(host: Host, packet: memoryview, now: float, trusted: bool) -> None:
     header = ipv6.parse(packet)
     if isinstance(header, Malformed):
         drop(host, header, now)
+        _tell_what_is_wrong(host, packet, now)
         return
     if not _for_us(host, header.src, header.dst, now):
         return
@@ -101,6 +102,7 @@ def _ipv6(host: Host, packet: memoryview, now: float, trusted: bool) -> None:
             ecn,
         )
         if whole is None:
+            _tell_what_is_wrong(host, packet, now)
             return
         chain = ipv6.walk(whole.payload, whole.protocol, len(whole.payload), 0)
         if isinstance(chain, Malformed):
@@ -114,6 +116,18 @@ def _ipv6(host: Host, packet: memoryview, now: float, trusted: bool) -> None:
         beginning = ipv6.Header(header.src, header.dst, whole.protocol, header.hop_limit)
         packet = memoryview(ipv6.emit(beginning, len(whole.payload)) + whole.payload)
     _transport(host, header.src, header.dst, protocol, payload, packet, now, trusted, ecn)
+
+
+def _tell_what_is_wrong(host: Host, packet: memoryview, now: float) -> None:
+    """The ICMPv6 parameter problem that a packet for us deserves, if it does (RFC 8200 §4, RFC 4443 §3.4)."""
+    if len(packet) < ipv6.HEADER_LENGTH or packet[0] >> 4 != 6:
+        return
+    src, dst = bytes(packet[8:24]), bytes(packet[24:40])
+    if dst not in host.address_set or src in host.address_set or not is_host_address(src):
+        return
+    problem = ipv6_problem.problem_of(packet)
+    if problem is not None:
+        icmp_handling.parameter_problem(host, src, dst, packet, problem, now)
 
 
 def _for_us(host: Host, src: bytes, dst: bytes, now: float) -> bool:
