@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from usertcp.drill import predefined
 from usertcp.drill.errors import ScriptError, Unsupported
 from usertcp.drill.ignore import Ignore
 from usertcp.drill.options import Options
@@ -20,6 +21,7 @@ from usertcp.drill.parser import parse
 from usertcp.drill.patience import at_most
 from usertcp.drill.profiles import Profile, profile
 from usertcp.drill.run import PATIENCE, Run, Strictness
+from usertcp.drill.script import Script
 from usertcp.drill.shell import Action
 from usertcp.drill.system import System, changes
 from usertcp.drill.virtual import EPOCH, VirtualTarget
@@ -92,9 +94,8 @@ def for_terminal_lines(text: str) -> str:
 
 
 def _run(text: str, path: str, how: How, trace: Sink | None) -> Outcome:
-    script = parse(text, path, how.defines)
     chosen = profile(how.profile)
-    options = Options().with_pairs([*script.options, *how.options])
+    script, options = _parsed(text, path, how)
     target = virtual_target(chosen, options, trace)
     run = Run(script, text, target, options, chosen, Strictness(how.ignore, how.strict_end), patience=how.patience)
     try:
@@ -105,6 +106,20 @@ def _run(text: str, path: str, how: How, trace: Sink | None) -> Outcome:
         return outcome
     finally:
         target.close()
+
+
+def _parsed(text: str, path: str, how: How) -> tuple[Script, Options]:
+    """The script, and how it is to be run; its words are replaced by what is predefined for that, where it is."""
+    options = Options().with_pairs(how.options)
+    known = predefined.words(how.profile, options)
+    script = parse(text, path, known | how.defines)
+    options = Options().with_pairs([*script.options, *how.options])
+    wanted = {
+        name: value for name, value in predefined.words(how.profile, options).items() if name not in options.defines
+    }
+    if wanted != known and any(word in text for word in known):
+        script = parse(text, path, wanted | how.defines)
+    return script, options
 
 
 def virtual_target(chosen: Profile, options: Options, trace: Sink | None = None) -> VirtualTarget:

@@ -14,8 +14,8 @@ _BEGIN: Final = (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7
 
 def siphash24(key: bytes, data: bytes) -> int:
     """The 64-bit hash of ``data`` under a ``key`` of 16 bytes."""
-    k0, k1 = _KEY.unpack(key)
-    v0, v1, v2, v3 = (begin ^ half for begin, half in zip(_BEGIN, (k0, k1, k0, k1), strict=True))
+    halves: tuple[int, int] = _KEY.unpack(key)
+    v0, v1, v2, v3 = (begin ^ half for begin, half in zip(_BEGIN, halves * 2, strict=True))
     whole = len(data) // _WORD * _WORD
     words = [int.from_bytes(data[at : at + _WORD], "little") for at in range(0, whole, _WORD)]
     words.append((len(data) & 0xFF) << 56 | int.from_bytes(data[whole:], "little"))
