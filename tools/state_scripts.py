@@ -457,7 +457,8 @@ def _ending(case: Case, outcome: Outcome) -> list[str]:
         return []
     after = outcome.after
     if case.state == "syn-received" and after in ("established", "close-wait"):
-        return ["+0 accept(3, ..., ...) = 4", f"+0 %{{ assert tcpi_state == {TCPI[after]}, tcpi_state }}%"]
+        later = "+0" if outcome.delay == "+0" else "+.1"
+        return [f"{later} accept(3, ..., ...) = 4", f"+0 %{{ assert tcpi_state == {TCPI[after]}, tcpi_state }}%"]
     if case.state == "syn-received" and after == "listen":
         return [
             f"+0 < . {IRS + 1}:{IRS + 1}(0) ack 1 win {WINDOW}",
@@ -473,7 +474,8 @@ def _ending(case: Case, outcome: Outcome) -> list[str]:
             f"+0 > . 2:2(0) ack {finished}",
         ]
     if after in TCPI:
-        return [f"+.01 %{{ assert tcpi_state == {TCPI[after]}, tcpi_state }}%"]
+        later = "+.01" if outcome.delay == "+0" else "+.1"
+        return [f"{later} %{{ assert tcpi_state == {TCPI[after]}, tcpi_state }}%"]
     return []
 
 
