@@ -37,15 +37,21 @@ def free(socket: Socket) -> int:
     return port
 
 
+def _sizes(socket: Socket, address: SocketAddress) -> set[int]:
+    """Of which addresses packets could be for a socket that is bound to ``address``: in bytes, 4 or 16."""
+    if not is_any(address.address):
+        return {len(on_the_wire(address.address))}
+    if socket.domain == c.AF_INET:
+        return {4}
+    return {16} if socket.flag(c.SOL_IPV6, c.IPV6_V6ONLY) else {4, 16}
+
+
 def _overlap(socket: Socket, address: SocketAddress, other: Socket) -> bool:
     """Whether a packet could be for both."""
+    if not _sizes(socket, address) & _sizes(other, other.local):
+        return False
     mine, theirs = on_the_wire(address.address), on_the_wire(other.local.address)
-    if not is_any(mine) and not is_any(theirs):
-        return mine == theirs
-    if address.family != other.local.family:
-        v6 = socket if address.family == c.AF_INET6 else other
-        return is_any(v6.local.address if v6 is other else address.address) and not v6.flag(c.SOL_IPV6, c.IPV6_V6ONLY)
-    return True
+    return is_any(mine) or is_any(theirs) or mine == theirs
 
 
 def may_bind(socket: Socket, address: SocketAddress) -> bool:

@@ -105,12 +105,13 @@ class SocketCalls(Kernel):
 
     def recv(self, fd: int, count: int, flags: int = 0) -> bytes:
         """Receive up to ``count`` bytes.  The result's length is the call's return value.  May sleep."""
-        return self.recvmsg(fd, count, 0, flags).data
+        socket = self.socket_of(fd)
+        return self.run(_data(socket.receive(Receiving(count, flags))), socket)
 
     def recvfrom(self, fd: int, count: int, flags: int = 0) -> tuple[bytes, SocketAddress | None]:
         """As :meth:`recv`, with the sender's address where there is one.  May sleep."""
-        message = self.recvmsg(fd, count, 0, flags)
-        return message.data, message.address
+        socket = self.socket_of(fd)
+        return self.run(_data_and_address(socket.receive(Receiving(count, flags))), socket)
 
     def recvmsg(self, fd: int, count: int, control_size: int = 0, flags: int = 0) -> Message:
         """Receive with up to ``control_size`` bytes of control messages.  May sleep."""
@@ -138,3 +139,13 @@ class SocketCalls(Kernel):
         """Set an option."""
         self.socket_of(fd).set_option(level, name, bytes(value))
         self.settle()
+
+
+def _data(steps: Steps[Message]) -> Steps[bytes]:
+    message = yield from steps
+    return message.data
+
+
+def _data_and_address(steps: Steps[Message]) -> Steps[tuple[bytes, SocketAddress | None]]:
+    message = yield from steps
+    return message.data, message.address

@@ -334,6 +334,8 @@ class TcpSocket(Socket):
         if (connection.receive_buffer.ready.length and self.machine.personality == "linux") or self.linger == 0:
             connection.abort(now)
         else:
+            if self.machine.personality == "freebsd":
+                connection.receive_buffer.ready.clear()  # sbflush(): what nobody read is no reason for a RST
             connection.release(now)
         if self.linger and not self.nonblocking:
             deadline = now + self.linger

@@ -87,7 +87,7 @@ def _put(socket: TcpSocket, connection: Connection, what: Sending, data: memoryv
         last = taken + len(piece) == len(data)
         before = connection.send_buffer.end
         ends_record = last and bool(what.flags & c.MSG_EOR)
-        more = bool(what.flags & c.MSG_MORE) or not last
+        more = bool(what.flags & c.MSG_MORE)
         _hand_over(connection, bytes(piece), now, more=more, ends_record=ends_record, urgent=_urgent(what, last))
         space.added(connection, before, end_of_record=ends_record)
         taken += len(piece)
