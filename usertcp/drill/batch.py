@@ -43,7 +43,10 @@ def find(paths: Iterable[str]) -> list[str]:
 
 
 def run_all(paths: list[str], how: How, jobs: int | None = None) -> Iterator[Outcome]:
-    """Run each script; outcomes come in the order of ``paths``.  ``jobs``: processes (None: one for each CPU)."""
+    """Run each script; outcomes come in the order of ``paths``.
+
+    ``jobs``: processes (None: one for each CPU).  With more than one, outcomes are without their packets.
+    """
     jobs = _processors() if jobs is None else jobs
     if jobs <= 1 or len(paths) < _WORTH_IT:
         for path in paths:
@@ -66,7 +69,9 @@ class _Job:
         self._how = how
 
     def __call__(self, path: str) -> Outcome:
-        return run_file(path, self._how)
+        outcome = run_file(path, self._how)
+        outcome.crossings.clear()  # nobody asks for them, and they would have to be handed over
+        return outcome
 
 
 def _one_by_one(paths: list[str], how: How) -> Iterator[Outcome]:

@@ -2,8 +2,8 @@
 
 Off unless asked for, so that nobody's files are collected by surprise: ``pytest --drill``, or in the configuration
 ``drill_paths``, a list of directories below which scripts are collected.  ``drill_profile``, ``drill_ignore``,
-``drill_options`` (packetdrill's, as ``--mtu=1400``) and ``drill_strict_end`` say how they are run; an unsupported
-script is skipped, and says why.
+``drill_options`` (packetdrill's, as ``--mtu=1400``) and ``drill_strict_end`` say how they are run, and
+``drill_profiles`` which directories have a profile of their own.  An unsupported script is skipped, and says why.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--drill-profile", metavar="NAME", help="whose defaults the stack has (ini: drill_profile)")
     parser.addini("drill_paths", f"directories below which {_SUFFIX} files are collected", "paths", [])
     parser.addini("drill_profile", "whose defaults the stack has: linux, freebsd or usertcp", "string", "usertcp")
+    parser.addini("drill_profiles", "profiles of directories: lines of DIRECTORY PROFILE", "linelist", [])
     parser.addini("drill_ignore", "what is relaxed, as usertcp drill --ignore has it", "args", [])
     parser.addini("drill_options", "packetdrill's own options, as --mtu=1400", "args", [])
     parser.addini("drill_strict_end", "a packet after the last expectation is a failure", "bool", False)
@@ -75,7 +76,7 @@ class ScriptItem(pytest.Item):
         from usertcp.drill.outcome import Result
         from usertcp.drill.runner import run_file
 
-        outcome = run_file(str(self.path), _how(self.config))
+        outcome = run_file(str(self.path), _how(self.config, self.path))
         if outcome.result is Result.UNSUPPORTED:
             pytest.skip(f"unsupported: line {outcome.line}: {outcome.reason}")
         if outcome.result is Result.FAILED:
@@ -93,19 +94,31 @@ class ScriptItem(pytest.Item):
         return self.path, 0, f"script: {self.name}"
 
 
-def _how(config: pytest.Config) -> How:
+def _how(config: pytest.Config, path: Path) -> How:
     from usertcp.drill.ignore import UnknownIgnore
     from usertcp.drill.ignore import parse as parse_ignore
-    from usertcp.drill.profiles import NAMES
     from usertcp.drill.runner import How
 
-    profile = config.getoption("--drill-profile") or config.getini("drill_profile")
-    if profile not in NAMES:
-        raise pytest.UsageError(f"drill_profile: there are {', '.join(NAMES)}")
     try:
         ignore = parse_ignore(config.getini("drill_ignore"))
     except UnknownIgnore as error:
         raise pytest.UsageError(f"drill_ignore: {error}") from None
     pairs = [text.removeprefix("--").partition("=") for text in config.getini("drill_options")]
     options = [(name, value) for name, _, value in pairs]
-    return How(profile, ignore, options, strict_end=config.getini("drill_strict_end"))
+    return How(_profile(config, path), ignore, options, strict_end=config.getini("drill_strict_end"))
+
+
+def _profile(config: pytest.Config, path: Path) -> str:
+    """That of the option, else that of the innermost directory that has one, else the usual one."""
+    from usertcp.drill.profiles import NAMES
+
+    name = config.getoption("--drill-profile") or config.getini("drill_profile")
+    deepest = -1
+    for line in () if config.getoption("--drill-profile") else config.getini("drill_profiles"):
+        directory, _, own = line.rpartition(" ")
+        below = (config.rootpath / directory.strip()).parts
+        if path.parts[: len(below)] == below and len(below) > deepest:
+            deepest, name = len(below), own
+    if name not in NAMES:
+        raise pytest.UsageError(f"drill_profile {name}: there are {', '.join(NAMES)}")
+    return str(name)
