@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.scenarios.driver import PLAIN, Peer, Us, established, meet
@@ -34,6 +36,27 @@ def test_our_syn_says_the_mtu_less_the_fixed_headers(family: int, mtu: int, mss:
         peer.sends(SYN, seq=0, ts=(1, 0))
         segment = peer.receives(SYN | ACK)
     assert segment.options.mss == mss
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_an_application_may_want_smaller_segments(active: bool) -> None:
+    """RFC 9293 §3.7.1: in both directions, as TCP_MAXSEG has it."""
+    us, peer = meet(replace(PLAIN, user_mss=1000))
+    if active:
+        us.connects()
+        segment = peer.receives(SYN)
+        peer.sends(SYN | ACK, seq=0, ack=1)
+        peer.receives(ACK)
+    else:
+        us.listens()
+        peer.sends(SYN, seq=0)
+        segment = peer.receives(SYN | ACK)
+        peer.sends(ACK, seq=1, ack=1)
+        us.tcb = us.accepts()
+    assert segment.options.mss == 1000
+    us.sends(bytes(2000))
+    peer.receives(ACK, length=1000)
+    peer.receives(ACK, length=1000)
 
 
 @pytest.mark.parametrize(("family", "default"), [(4, 536), (6, 1220)])

@@ -406,6 +406,67 @@ def test_nodelay() -> None:
     peer.receives(ACK, length=1)
 
 
+def test_a_cork_holds_a_partial_segment_back_even_where_nothing_is_outstanding() -> None:
+    """RFC 9293 §3.8.6.2.1 (4): but not for ever."""
+    us, peer = established()
+    us.tcb.corked = us.tcb.nodelay = True
+    us.sends(bytes(MSS + 10))
+    peer.receives(ACK, length=MSS)
+    peer.sends(ACK)
+    peer.hears_nothing(during=0.1)
+    us.tcb.corked = False
+    us.tcb.push(us.now)
+    peer.receives(ACK, seq=1 + MSS, length=10)
+    peer.sends(ACK)
+    us.tcb.corked = True
+    us.sends(b"abc")
+    peer.receives(ACK, data=b"abc", after=0.2)
+
+
+def test_more_is_announced() -> None:
+    """RFC 9293 §3.7.4: an application may know better than Nagle."""
+    us, peer = established()
+    us.tcb.send(b"ab", us.now, more=True)
+    us.settle()
+    peer.hears_nothing(during=0.1)
+    us.tcb.send(b"cd", us.now)
+    us.settle()
+    peer.receives(ACK, data=b"abcd")
+
+
+def test_a_cork_does_not_hold_a_fin_back() -> None:
+    """RFC 9293 §3.10.4: CLOSE: everything goes out."""
+    us, peer = established()
+    us.tcb.corked = True
+    us.sends(b"ab")
+    peer.hears_nothing()
+    us.closes()
+    peer.receives(FIN | ACK, data=b"ab")
+
+
+@pytest.mark.parametrize("nodelay", [False, True])
+def test_a_record_ends_a_segment(nodelay: bool) -> None:
+    """RFC 9293 §3.9.1.2: the sender may repackage, unless it is told where segments are to end."""
+    us, peer = established()
+    us.tcb.nodelay = nodelay
+    with us.one_batch():
+        us.tcb.send(bytes(MSS + 10), us.now, end_of_record=True)
+        us.tcb.send(bytes(MSS), us.now)
+        us.tcb.send(b"abc", us.now, end_of_record=True)
+        us.tcb.send(b"def", us.now)
+    peer.receives(ACK, length=MSS)
+    if not nodelay:
+        peer.hears_nothing()
+        peer.sends(ACK)
+    peer.receives(ACK, length=10)
+    peer.sends(ACK)
+    peer.receives(ACK, length=MSS)
+    peer.sends(ACK)
+    peer.receives(ACK, data=b"abc")
+    peer.sends(ACK)
+    peer.receives(ACK, data=b"def")
+
+
 def test_the_last_piece_before_a_fin_does_not_wait() -> None:
     """RFC 9293 §3.7.4: nothing will ever join it."""
     us, peer = established()

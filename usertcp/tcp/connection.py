@@ -16,6 +16,7 @@ Sequence numbers in it are unbounded integers (see :mod:`usertcp.wire.seq`).
 
 from __future__ import annotations
 
+from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -115,6 +116,7 @@ class Connection:
         "challenge_after",
         "close_queued",
         "congestion",
+        "corked",
         "delivered",
         "delivered_at",
         "dsack",
@@ -148,6 +150,7 @@ class Connection:
         "loss_is_reordering",
         "loss_reported",
         "max_snd_wnd",
+        "more",
         "nodelay",
         "number",
         "opened_passively",
@@ -172,6 +175,7 @@ class Connection:
         "rcv_up",
         "rcv_wscale",
         "receive_buffer",
+        "record_ends",
         "recovery",
         "released",
         "remote_address",
@@ -290,6 +294,11 @@ class Connection:
         self.send_buffer = SendBuffer(0)
         self.rtx = RetransmissionQueue()
         self.nodelay = settings.nodelay
+        #: What is not a full segment waits (TCP_CORK); the last :meth:`send` announced more.
+        self.corked = False
+        self.more = False
+        #: Where segments must end, and data that was not sent follows or may follow.
+        self.record_ends: deque[int] = deque()
         self.blocked_on_room = False
 
         # Receive sequence variables
@@ -420,12 +429,21 @@ class Connection:
         """Active OPEN (§3.10.1): send a SYN.  Raises ConnectionAlreadyExists, RemoteUnspecified."""
         calls.open_active(self, now)
 
-    def send(self, data: Buffer | bytearray, now: float) -> int:
+    def send(
+        self, data: Buffer | bytearray, now: float, *, more: bool = False, end_of_record: bool = False
+    ) -> int:
         """SEND (§3.10.2): queue ``data``; returns how many bytes were taken, 0 when there is no room.
+
+        ``more``: what is not a full segment waits for the next call, but not for ever (RFC 9293 §3.8.6.2.1 (4)).
+        ``end_of_record``: a segment ends here.
 
         Raises ConnectionClosing after CLOSE, and the connection's error once it has ended.
         """
-        return calls.send(self, data, now)
+        self.more = more
+        taken = calls.send(self, data, now)
+        if end_of_record and taken == len(data):
+            self.record_ends.append(self.send_buffer.end)
+        return taken
 
     def receive(self, most: int, now: float) -> bytes | bytearray:
         """RECEIVE (§3.10.3): up to ``most`` (>= 1) bytes; empty when none have come or at the end.
@@ -465,6 +483,11 @@ class Connection:
     def packet_too_big(self, mtu: int, seq: int, now: float) -> None:
         """An ICMP error says that the path takes packets of ``mtu`` bytes only (RFC 1191, RFC 8201)."""
         path_mtu.packet_too_big(self, mtu, seq, now)
+
+    def push(self, now: float) -> None:
+        """What is queued waits no more for company: :attr:`nodelay` was set, or :attr:`corked` cleared."""
+        self.more = False
+        self.touch()
 
     def run_timers(self, now: float) -> None:
         """Act on each timer that is due (§3.10.8)."""

@@ -57,12 +57,18 @@ def _scale_for(buffer: int) -> int:
 def syn_options(tcb: Connection) -> Options:
     """The options of our SYN; a SYN,ACK offers only what the peer's SYN offered."""
     return Options(
-        # What we can receive: the path's MTU is no part of it (RFC 1191 §6.4).
-        mss=min(tcb.path.link_mtu - header_length(tcb), 0xFFFF),  # RFC 9293 §3.7.1 (MUST-14)
+        mss=announced_mss(tcb),  # RFC 9293 §3.7.1 (MUST-14)
         window_scale=tcb.rcv_wscale if tcb.scaling else None,
         sack_permitted=tcb.sack_ok,
         user_timeout=user_timeout.offered(tcb),
     )
+
+
+def announced_mss(tcb: Connection) -> int:
+    """What we can receive: the path's MTU is no part of it (RFC 1191 §6.4)."""
+    mss = min(tcb.path.link_mtu - header_length(tcb), 0xFFFF)
+    user_mss = tcb.settings.user_mss
+    return mss if user_mss is None else min(mss, user_mss)
 
 
 def syn_window(tcb: Connection) -> int:
@@ -111,6 +117,8 @@ def size_segments(tcb: Connection) -> None:
     """Eff.snd.MSS (RFC 9293 §3.7.1, MUST-16): what the peer and the path take, less our options."""
     options = TIMESTAMPS_LENGTH if tcb.timestamps else 0
     most = max(min(tcb.peer_mss, tcb.path_mtu - header_length(tcb)), tcb.settings.min_mss)
+    if tcb.settings.user_mss is not None:
+        most = min(most, tcb.settings.user_mss)
     tcb.snd_mss = tcb.segment_size = most - options
     if tcb.gso_payload:
         tcb.gso_payload = max(1, _LARGEST_PAYLOAD // tcb.snd_mss) * tcb.snd_mss

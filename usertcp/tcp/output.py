@@ -158,11 +158,13 @@ def _send_new(tcb: Connection, now: float) -> None:
             paced = _paced(tcb, now)
             if not paced:
                 break
+        if tcb.record_ends:
+            unsent = _until_record_ends(tcb, unsent)
         length = _sendable(tcb, unsent, min(unsent, window, room, burst, paced))
         if not length:
             tcb.limited = room < min(unsent, window, tcb.snd_mss)
             break
-        fin = may_end and length == unsent and window > length
+        fin = may_end and length == tcb.send_buffer.end - tcb.snd_nxt and window > length
         send_first(tcb, length, now, fin=fin)
         paced -= length
     _watch_for_stall(tcb, now)
@@ -176,6 +178,14 @@ def _ended(tcb: Connection) -> bool:
     return tcb.fin_seq is not None
 
 
+def _until_record_ends(tcb: Connection, unsent: int) -> int:
+    """How much of ``unsent`` may go into one segment."""
+    ends = tcb.record_ends
+    while ends and ends[0] <= tcb.snd_nxt:
+        ends.popleft()
+    return min(unsent, ends[0] - tcb.snd_nxt) if ends else unsent
+
+
 def _sendable(tcb: Connection, unsent: int, allowed: int) -> int:
     """How much of ``allowed`` to send: silly-window avoidance and Nagle (RFC 9293 §3.8.6.2.1, §3.7.4)."""
     mss = tcb.snd_mss
@@ -187,7 +197,7 @@ def _sendable(tcb: Connection, unsent: int, allowed: int) -> int:
     if allowed <= 0:
         return 0
     idle = tcb.snd_nxt == tcb.send_buffer.start  # a SYN that is outstanding is no data
-    if allowed == unsent and (idle or not _nagle(tcb)):
+    if allowed == unsent and ((idle and not _corked(tcb)) or not _nagle(tcb)):
         return allowed  # rule (2): everything there is, and Nagle agrees
     if idle and 2 * allowed >= tcb.max_snd_wnd:
         return allowed  # rule (3): half of the largest window that the peer ever offered
@@ -198,7 +208,12 @@ def _sendable(tcb: Connection, unsent: int, allowed: int) -> int:
 
 def _nagle(tcb: Connection) -> bool:
     """Whether a partial segment waits for what is outstanding; the last one before a FIN does not."""
-    return not tcb.nodelay and not tcb.close_queued
+    return (not tcb.nodelay or _corked(tcb)) and not tcb.close_queued
+
+
+def _corked(tcb: Connection) -> bool:
+    """Whether it waits although nothing is outstanding: the application is about to add to it."""
+    return tcb.corked or tcb.more
 
 
 def send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> Record:

@@ -96,6 +96,8 @@ class Settings:
     option_layout: str = "compact"
     #: The least MSS that a peer may make us use: a smaller one would only cost both sides CPU.
     min_mss: int = 48
+    #: The largest MSS, in either direction, whatever the link takes (TCP_MAXSEG); None: the link's.
+    user_mss: int | None = None
 
     @property
     def time_wait(self) -> float:
