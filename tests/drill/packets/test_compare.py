@@ -281,6 +281,17 @@ def test_between_whom(change: dict[str, Any], field: str) -> None:
     assert fields(compare(packet, build(packet, replace(host, **change)), script)) == [field]
 
 
+def test_a_packet_that_is_not_in_another_one() -> None:
+    host, script = FLOW_ENDS
+    packet = TcpPacket(frozenset("."), Sequence(1, 1, 0), 1)
+    within = replace(packet, outer=(OuterHeader("ipv4", "1.1.1.1", "2.2.2.2"), OuterHeader("gre")))
+    shown = "ipv4 1.1.1.1 > 2.2.2.2: gre:"
+    assert compare(within, build(packet, host), script) == [Difference("outer headers", shown, "none")]
+    assert compare(packet, build(within, host), script) == [Difference("outer headers", "none", shown)]
+    unknown = replace(packet, outer=(OuterHeader("vxlan"),))
+    assert compare(unknown, build(packet, host), script) == [Difference("outer headers", "vxlan:", "none")]
+
+
 def test_another_protocol() -> None:
     host, script = FLOW_ENDS
     packet = TcpPacket(frozenset("."), Sequence(1, 1, 0), 1)

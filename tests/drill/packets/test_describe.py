@@ -138,6 +138,8 @@ def test_garbage_has_a_description_too(packet: bytes) -> None:
 @given(tcp_packets, ends)
 def test_the_description_of_a_segment_is_how_a_script_says_it(packet: TcpPacket, ends: Ends) -> None:
     said = replace(packet, outer=(), ace=None, ip=IpInfo(), urgent=packet.urgent or None)
+    # On the wire the number 0 of a RST has a meaning of its own.
+    assume(not {"R", "."} <= packet.flags or ends.host.inbound_seq(packet.sequence.start))
     assert describe(build(said, ends.host), ends.script) == spell(said)
 
 

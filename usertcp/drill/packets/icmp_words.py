@@ -21,6 +21,8 @@ _UNREACHABLE_4: Final = {
     "net_unreachable_for_tos": 11,
     "host_unreachable_for_tos": 12,
     "packet_filtered": 13,
+    "administratively_prohibited": 13,
+    "admin_prohibited": 13,
     "precedence_violation": 14,
     "precedence_cutoff": 15,
 }
@@ -28,6 +30,7 @@ _UNREACHABLE_6: Final = {
     "no_route": 0,
     "net_unreachable": 0,
     "administratively_prohibited": 1,
+    "admin_prohibited": 1,
     "packet_filtered": 1,
     "not_neighbour": 2,
     "beyond_scope": 2,
