@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.drill.packets.strategies import LOCAL_4, REMOTE_4, Ends, ends, option_lists, sequence, u32
-from usertcp.drill.packets import Flow, build, compare, divide, split
+from usertcp.drill.packets import Flow, build, compare, divide, payload_length, split
 from usertcp.drill.script import OuterHeader, TcpOption, TcpPacket, UdpPacket
 
 
@@ -60,3 +60,11 @@ def test_what_cannot_be_split() -> None:
 @given(st.binary(max_size=80), st.integers(0, 100))
 def test_garbage_is_not_split(packet: bytes, length: int) -> None:
     assert split(packet, length) is None
+
+
+def test_how_much_payload_there_is() -> None:
+    host = Flow(REMOTE_4, LOCAL_4, 1, 2)
+    options = (TcpOption("mss", (1,)),)
+    assert payload_length(build(TcpPacket(frozenset("."), sequence(1, 10), 1, options=options), host)) == 10
+    assert payload_length(build(UdpPacket(10), host)) == 0
+    assert payload_length(b"") == 0

@@ -9,6 +9,7 @@
 ``split(live, length) -> two packets, or None``          a super-segment whose segments the script expects one by one
 ``divide(packet, length) -> two packets, or None``       an expectation where several segments say what one was to say
 ``check(packet, version, inbound)``                      before a run; raises Unbuildable, or its subclass UnknownPart
+``payload_length(live) -> int``                          bytes of TCP payload; 0 for anything else
 ``endpoints(live) -> Endpoints``                         whose an outbound packet is: ask ``flow.sends(endpoints)``
 ======================================================== ==========================================================
 
@@ -25,7 +26,7 @@ from usertcp.drill.packets.describe import describe
 from usertcp.drill.packets.diff import diff
 from usertcp.drill.packets.errors import Unbuildable, UnknownPart
 from usertcp.drill.packets.flow import Flow, TimestampClock
-from usertcp.drill.packets.live import Difference, Endpoints, read
+from usertcp.drill.packets.live import Difference, Endpoints, LiveTcp, read
 from usertcp.drill.packets.split import divide, split
 
 __all__ = [
@@ -42,6 +43,7 @@ __all__ = [
     "diff",
     "divide",
     "endpoints",
+    "payload_length",
     "split",
 ]
 
@@ -49,3 +51,9 @@ __all__ = [
 def endpoints(packet: bytes) -> Endpoints:
     """Between whom an IP packet goes; for an ICMP error, the packet that it quotes.  Never raises."""
     return read(packet).ends
+
+
+def payload_length(packet: bytes) -> int:
+    """The bytes of payload in an IP packet that holds a TCP segment; 0 for any other packet.  Never raises."""
+    body = read(packet).body
+    return len(body.payload) if isinstance(body, LiveTcp) else 0
