@@ -69,7 +69,7 @@ def run_file(path: str, how: How, trace: Sink | None = None) -> Outcome:
 def run_text(text: str, path: str, how: How, trace: Sink | None = None) -> Outcome:
     """Run the script ``text``; ``path`` is what messages call it."""
     try:
-        with at_most(2 * how.patience):
+        with at_most(max(2 * how.patience, 0.1)):
             return _run(text, path, how, trace)
     except Unsupported as missing:
         return Outcome(path, Result.UNSUPPORTED, for_terminal(missing.reason), missing.line)
