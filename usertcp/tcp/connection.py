@@ -16,11 +16,10 @@ Sequence numbers in it are unbounded integers (see :mod:`usertcp.wire.seq`).
 
 from __future__ import annotations
 
-from collections import deque
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
-from usertcp.tcp import arrival, calls, keepalive, opening, output, path_mtu, timeouts
+from usertcp.tcp import arrival, bursts, calls, keepalive, opening, output, path_mtu, sendable, timeouts
 from usertcp.tcp.congestion.registry import make as make_controller
 from usertcp.tcp.ecn import Ecn
 from usertcp.tcp.errors import TcpError
@@ -117,6 +116,7 @@ class Connection:
         "close_queued",
         "congestion",
         "corked",
+        "defers_bursts",
         "delivered",
         "delivered_at",
         "dsack",
@@ -128,6 +128,7 @@ class Connection:
         "fin_seq",
         "fin_wait_2_due",
         "gso_payload",
+        "halves_bursts",
         "held_accounted",
         "irs",
         "is_orphan",
@@ -137,6 +138,7 @@ class Connection:
         "keepalive_probes",
         "keepalive_sent_at",
         "key",
+        "largest_burst",
         "last_ack_sent",
         "last_arrival",
         "last_sent_at",
@@ -157,11 +159,13 @@ class Connection:
         "outlet",
         "pace_at",
         "pace_due",
+        "partial_end",
         "path",
         "path_mtu",
         "peer_mss",
         "pending",
         "probing",
+        "pushes_bursts",
         "rack",
         "rcv_adv",
         "rcv_buf",
@@ -193,6 +197,7 @@ class Connection:
         "segments_received",
         "segments_sent",
         "send_buffer",
+        "sendable",
         "settings",
         "snd_mss",
         "snd_nxt",
@@ -297,8 +302,16 @@ class Connection:
         #: What is not a full segment waits (TCP_CORK); the last :meth:`send` announced more.
         self.corked = False
         self.more = False
+        #: Where the last segment ended that was not full.
+        self.partial_end = 0
+        # How much leaves in one go (see sendable, bursts)
+        self.sendable = sendable.RULES[settings.nagle]
+        self.largest_burst = bursts.RULES[settings.super_segments]
+        self.halves_bursts = settings.super_segments == "paced"
+        self.defers_bursts = settings.tso_window_divisor > 0
+        self.pushes_bursts = settings.push_super_segments
         #: Where segments must end, and data that was not sent follows or may follow.
-        self.record_ends: deque[int] = deque()
+        self.record_ends: list[int] = []
         self.blocked_on_room = False
 
         # Receive sequence variables

@@ -11,7 +11,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import ecn, fast_open, opening, path_mtu, sack, tlp
+from usertcp.tcp import bursts, ecn, fast_open, opening, path_mtu, sack, tlp
 from usertcp.tcp.events import Kind
 from usertcp.tcp.recovery import CaState, note_retransmission
 from usertcp.tcp.retransmission import Record
@@ -61,7 +61,7 @@ def _resend_lost(tcb: Connection, now: float) -> None:
     Without SACK, fast recovery sends what it marked at once (RFC 6582 §3.2 steps 2 and 3); with SACK,
     PRR has made room for it in cwnd (RFC 9937).
     """
-    burst, paced = _burst(tcb), 0
+    burst, paced = tcb.largest_burst(tcb), 0
     recovery = tcb.recovery
     while True:
         in_flight = tcb.in_flight
@@ -127,6 +127,9 @@ def _send_record(tcb: Connection, record: Record, now: float, *, capable: bool =
         flags |= PSH if length else 0
         if record.fin:
             flags |= FIN
+    if tcb.pushes_bursts and length:
+        record.push = record.push or length > tcb.snd_mss or flags & PSH > 0
+        flags |= PSH if record.push else 0
     transmit(tcb, record.seq, flags, payload, now, codepoint=codepoint)
 
 
@@ -143,7 +146,9 @@ def _send_new(tcb: Connection, now: float) -> None:
     _restart_after_idle(tcb, now)
     if now >= tcb.path.search_at and path_mtu.search(tcb, now):
         return
-    burst, paced = _burst(tcb), 0
+    burst, paced = tcb.largest_burst(tcb), 0
+    if tcb.halves_bursts:
+        burst = min(burst, bursts.half_window(tcb))
     tcb.limited = False
     may_end = tcb.close_queued and tcb.state is not State.SYN_RECEIVED  # RFC 9293 §3.10.4
     while not _ended(tcb):
@@ -160,7 +165,9 @@ def _send_new(tcb: Connection, now: float) -> None:
                 break
         if tcb.record_ends:
             unsent = _until_record_ends(tcb, unsent)
-        length = _sendable(tcb, unsent, min(unsent, window, room, burst, paced))
+        length = tcb.sendable(tcb, unsent, window, min(room, burst, paced))
+        if length > tcb.snd_mss and tcb.defers_bursts and bursts.deferred(tcb, unsent, window, room, burst, now):
+            length = 0
         if not length:
             tcb.limited = room < min(unsent, window, tcb.snd_mss)
             break
@@ -182,38 +189,8 @@ def _until_record_ends(tcb: Connection, unsent: int) -> int:
     """How much of ``unsent`` may go into one segment."""
     ends = tcb.record_ends
     while ends and ends[0] <= tcb.snd_nxt:
-        ends.popleft()
+        ends.pop(0)
     return min(unsent, ends[0] - tcb.snd_nxt) if ends else unsent
-
-
-def _sendable(tcb: Connection, unsent: int, allowed: int) -> int:
-    """How much of ``allowed`` to send: silly-window avoidance and Nagle (RFC 9293 §3.8.6.2.1, §3.7.4)."""
-    mss = tcb.snd_mss
-    if allowed >= mss:
-        tail = allowed % mss
-        if tail and (allowed < unsent or (_nagle(tcb) and allowed > mss)):
-            allowed -= tail  # a super-segment is a whole number of segments except at the end of the data
-        return allowed  # rule (1): at least one full-sized segment
-    if allowed <= 0:
-        return 0
-    idle = tcb.snd_nxt == tcb.send_buffer.start  # a SYN that is outstanding is no data
-    if allowed == unsent and ((idle and not _corked(tcb)) or not _nagle(tcb)):
-        return allowed  # rule (2): everything there is, and Nagle agrees
-    if idle and 2 * allowed >= tcb.max_snd_wnd:
-        return allowed  # rule (3): half of the largest window that the peer ever offered
-    if tcb.sws_override:
-        return allowed  # rule (4): waited long enough
-    return 0
-
-
-def _nagle(tcb: Connection) -> bool:
-    """Whether a partial segment waits for what is outstanding; the last one before a FIN does not."""
-    return (not tcb.nodelay or _corked(tcb)) and not tcb.close_queued
-
-
-def _corked(tcb: Connection) -> bool:
-    """Whether it waits although nothing is outstanding: the application is about to add to it."""
-    return tcb.corked or tcb.more
 
 
 def send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> Record:
@@ -227,6 +204,8 @@ def send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> Record
     _note_pace(tcb, length, now)
     tcb.sws_override = False
     tcb.bytes_sent += length
+    if length % tcb.snd_mss:
+        tcb.partial_end = record.end
     if fin:
         tcb.fin_seq = seq + length
     if tcb.congestion.cwnd < tcb.congestion.ssthresh and 2 * tcb.in_flight > tcb.congestion.cwnd:
@@ -234,21 +213,6 @@ def send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> Record
     _send_record(tcb, record, now, capable=tcb.ecn.sends and tcb.snd_wnd > 0)  # no window probe: RFC 3168 §6.1.6
     arm_retransmission(tcb, now)
     return record
-
-
-def _burst(tcb: Connection) -> int:
-    """The largest super-segment: what the window's rate carries in a millisecond, as far as the device goes.
-
-    On a slow path one of 64 KB would be a burst for its queue and a distortion of the round trip.
-    """
-    most = tcb.gso_payload
-    if not most:
-        return tcb.snd_mss
-    srtt = tcb.rtt.srtt
-    if srtt is None or srtt <= _PACING_QUANTUM:
-        return most
-    mss = tcb.snd_mss
-    return min(most, max(2, int(2 * tcb.congestion.cwnd / srtt * _PACING_QUANTUM) // mss) * mss)
 
 
 def _paced(tcb: Connection, now: float) -> int:
