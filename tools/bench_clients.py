@@ -8,6 +8,8 @@ from __future__ import annotations
 import errno
 import selectors
 import socket
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -90,6 +92,34 @@ def download(_: Connection, target: Target, size: int, connections: int) -> floa
         else:
             _together(sockets, selectors.EVENT_READ, [_receive_some(each, size) for each in sockets])
         return time.perf_counter() - start
+
+
+def curl_download(_: Connection, target: Target, size: int, connections: int) -> float:
+    """``curl`` of ``/bytes/size``; seconds as curl itself counts them."""
+    return _curl(["-o", "/dev/null", f"http://{target.address}/bytes/{size}"])
+
+
+def curl_sink(_: Connection, target: Target, size: int, connections: int) -> float:
+    """``curl`` of ``size`` zeros to ``/sink``."""
+    return _curl_put(target, size, "sink")
+
+
+def curl_upload(_: Connection, target: Target, size: int, connections: int) -> float:
+    """``curl`` of ``size`` zeros to ``/upload``."""
+    return _curl_put(target, size, "upload")
+
+
+def _curl_put(target: Target, size: int, path: str) -> float:
+    # A hole reads as zeros, and costs no disk.
+    with tempfile.NamedTemporaryFile() as file:
+        file.truncate(size)
+        return _curl(["-H", "Expect:", "-T", file.name, "-o", "/dev/null", f"http://{target.address}/{path}"])
+
+
+def _curl(arguments: list[str]) -> float:
+    command = ["curl", "--silent", "--fail", "--max-time", "60", "-w", "%{time_total} %{time_connect}", *arguments]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    return float(told[0]) - float(told[1])
 
 
 def busy(pipe: Connection, target: Target) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import bench_clients as clients
+import bench_core as core
 from bench_clients import ECHO, HOLD, Requests, RoundTrips, Target
 from bench_processes import Child, call
 from bench_servers import Server
@@ -24,6 +25,8 @@ _TRIALS: Final = 6
 _GROWTH: Final = 8.0
 _GIGABYTE: Final = 1e9
 _LARGEST: Final = 40 * 10**9
+#: Of a path of 1,500 bytes, with timestamps.
+_MSS: Final = 1448
 
 
 @dataclass(frozen=True)
@@ -140,6 +143,23 @@ def _bulk(direction: str, connections: int, *, offload: bool) -> Experiment:
     return Experiment(name, tuple(metrics), tuple(systems), measure)
 
 
+def _curl(name: str, title: str, move: Callable[..., float]) -> Experiment:
+    """The same with curl, in a process of its own for each transfer."""
+
+    def measure(bench: Bench, column: str) -> Values:
+        taken, _, size = bench.transfer(move, column, 1)
+        return {name: size / taken}
+
+    return Experiment(
+        name, (Metric(name, title, "Gbit/s", more_is_better=True, scale=8e-9),), (USERTCP, KERNEL), measure
+    )
+
+
+def _hashing(bench: Bench, _: str) -> Values:
+    size = 1 << 29
+    return {"hash": size / call(bench.patience(), core.hash_rate, size)}
+
+
 # -- Requests ----------------------------------------------------------------------------------------
 
 
@@ -247,6 +267,38 @@ def _idle(name: str, title: str, port: int, *, with_cpu: bool) -> Experiment:
     return Experiment(name, tuple(metrics), (USERTCP, KERNEL), measure)
 
 
+# -- In a crowd, and in the core ---------------------------------------------------------------------
+
+
+def _crowded(bench: Bench, column: str) -> Values:
+    """CPU for a download without offload, so that packets are many, beside idle connections and without them."""
+    system = PLAIN[column]
+    values = {}
+    for name, others in (("alone", 0), ("crowd", bench.options.idle_connections)):
+        bench.forget(system)
+        server = bench.server(system)
+        with Child(clients.idle, Target(server.address), others, HOLD) as crowd:
+            crowd.receive(bench.patience() + others / 100)
+            time.sleep(0.3)
+            _, used, size = bench.transfer(clients.download, system, 1)
+            values[name] = used / (size / _MSS)
+    bench.forget(system)
+    return {"crowd": values["crowd"], "crowd-share": values["crowd"] / values["alone"]}
+
+
+def _core_memory(bench: Bench, _: str) -> Values:
+    count = bench.options.idle_connections
+    return {
+        "core-idle": call(bench.patience() + count / 50, core.idle_bytes, count),
+        "core-time-wait": call(bench.patience() + count / 50, core.time_wait_bytes, count),
+    }
+
+
+def _scoreboard(bench: Bench, _: str) -> Values:
+    few, many = (call(bench.patience(), core.scoreboard_seconds, count) for count in (100, 10_000))
+    return {"scoreboard": many, "scoreboard-share": many / few}
+
+
 def experiments() -> tuple[Experiment, ...]:
     """All there are, in the order of the table."""
     return (
@@ -256,6 +308,15 @@ def experiments() -> tuple[Experiment, ...]:
             for direction in ("up", "down")
             for connections in (1, 16)
         ),
+        _curl("curl-down", "curl of /bytes/N", clients.curl_download),
+        _curl("curl-sink", "curl to /sink", clients.curl_sink),
+        _curl("curl-upload", "curl to /upload, which hashes", clients.curl_upload),
+        Experiment(
+            "hash",
+            (Metric("hash", "  SHA-256 alone", "Gbit/s", more_is_better=True, scale=8e-9),),
+            (USERTCP,),
+            _hashing,
+        ),
         _requests("get-1", "connect+GET+close, 1 at a time", clients.one_after_the_other),
         _requests("get-32", "connect+GET+close, 32 at a time", clients.at_a_time, 32),
         _requests("keep-alive", "GETs on one connection", clients.keep_alive),
@@ -264,6 +325,33 @@ def experiments() -> tuple[Experiment, ...]:
         _round_trips("rtt-busy", " beside a bulk download", _round_trip_while_busy),
         _idle("idle", ", with its echo task", ECHO, with_cpu=True),
         _idle("idle-bare", ", without a task", HOLD, with_cpu=False),
+        Experiment(
+            "core-memory",
+            (
+                Metric("core-idle", "  of it the connection itself", "bytes"),
+                Metric("core-time-wait", "memory per connection in TIME-WAIT", "bytes"),
+            ),
+            (USERTCP,),
+            _core_memory,
+        ),
+        Experiment(
+            "crowd",
+            (
+                Metric("crowd", "CPU per packet beside all idle connections", "µs", scale=1e6),
+                Metric("crowd-share", "  as a multiple of that without them", ""),
+            ),
+            (USERTCP,),
+            _crowded,
+        ),
+        Experiment(
+            "scoreboard",
+            (
+                Metric("scoreboard", "SACK of one of 10,000 segments, half of them lost", "µs", scale=1e6),
+                Metric("scoreboard-share", "  as a multiple of that with 100", ""),
+            ),
+            (USERTCP,),
+            _scoreboard,
+        ),
     )
 
 
