@@ -465,6 +465,11 @@ class Connection:
         """
         return calls.receive(self, most, now)
 
+    def receive_into(self, target: memoryview, now: float) -> int:
+        """RECEIVE (§3.10.3) into ``target``, a writable view of at least one byte; 0 when none have come or at
+        the end.  Raises as :meth:`receive`."""
+        return calls.receive_into(self, target, now)
+
     def close(self, now: float) -> None:
         """CLOSE (§3.10.4): a FIN follows the data; receiving goes on.  A second call does nothing."""
         calls.close(self, now)

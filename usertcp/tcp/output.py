@@ -167,7 +167,7 @@ def _send_new(tcb: Connection, now: float) -> None:
             unsent = _until_record_ends(tcb, unsent)
         length = tcb.sendable(tcb, unsent, window, min(room, burst, paced))
         if length > tcb.snd_mss and tcb.defers_bursts and bursts.deferred(tcb, unsent, window, room, burst, now):
-            length = 0
+            length, tcb.partial_end = 0, min(tcb.partial_end, tcb.snd_nxt)
         if not length:
             tcb.limited = room < min(unsent, window, tcb.snd_mss)
             break
@@ -204,8 +204,6 @@ def send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> Record
     _note_pace(tcb, length, now)
     tcb.sws_override = False
     tcb.bytes_sent += length
-    if length % tcb.snd_mss:
-        tcb.partial_end = record.end
     if fin:
         tcb.fin_seq = seq + length
     if tcb.congestion.cwnd < tcb.congestion.ssthresh and 2 * tcb.in_flight > tcb.congestion.cwnd:

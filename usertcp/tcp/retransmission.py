@@ -28,7 +28,7 @@ class Record:
 
     __slots__ = (
         "app_limited", "delivered", "delivered_at", "end", "fin", "first_sent_at", "lost", "newer", "older",
-        "sacked", "sent_at", "seq", "syn", "times_sent", "window_sent_at",
+        "push", "sacked", "sent_at", "seq", "syn", "times_sent", "window_sent_at",
     )  # fmt: skip
 
     def __init__(self, seq: int, end: int, now: float, *, syn: bool = False, fin: bool = False) -> None:
@@ -39,6 +39,8 @@ class Record:
         self.times_sent = 1
         self.syn = syn
         self.fin = fin
+        #: It bore PSH.
+        self.push = False
         self.lost = False
         self.sacked = False
         self.older: Record | None = None
@@ -311,6 +313,7 @@ class RetransmissionQueue:
                 break
             record.end = following.end
             record.fin = following.fin
+            record.push = following.push
             record.times_sent = max(record.times_sent, following.times_sent)
             following.lost = False  # its entry in the heap is passed over
             del records[after]

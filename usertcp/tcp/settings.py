@@ -96,6 +96,21 @@ class Settings:
     option_layout: str = "compact"
     #: The least MSS that a peer may make us use: a smaller one would only cost both sides CPU.
     min_mss: int = 48
+    #: Which partial segments wait: "classic": all, for anything outstanding (RFC 9293 §3.7.4); "minshall": those
+    #: behind another partial one.
+    nagle: str = "classic"
+    #: How large super-segments are (see :mod:`usertcp.tcp.bursts`): "millisecond": what twice the window's rate
+    #: carries in one; "paced": what a pacer would let out, at least ``tso_min_segments``, more where the round trip
+    #: is shorter than 2 ** ``tso_rtt_log`` microseconds (0: never), and at most half of the window.
+    super_segments: str = "millisecond"
+    tso_min_segments: int = 2
+    tso_rtt_log: int = 0
+    pacing_slow_start_percent: int = 200
+    pacing_avoidance_percent: int = 120
+    #: A super-segment waits for room if less than one part of so many of the window is free; 0: never.
+    tso_window_divisor: int = 0
+    #: PSH on each super-segment, and on what is sent again if it had it: the peer then takes each whole.
+    push_super_segments: bool = False
     #: The largest MSS, in either direction, whatever the link takes (TCP_MAXSEG); None: the link's.
     user_mss: int | None = None
 
