@@ -6,8 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from usertcp.sim.posix import Asleep, Machine, SocketAddress, SocketConfig
-from usertcp.sim.posix.constants import AF_INET, AF_INET6, IPPROTO_TCP, O_NONBLOCK, O_RDWR, SOCK_STREAM
-from usertcp.sim.posix.constants import F_SETFL
+from usertcp.sim.posix.constants import AF_INET, AF_INET6, F_SETFL, IPPROTO_TCP, O_NONBLOCK, O_RDWR, SOCK_STREAM
 from usertcp.stack.host import Host, HostConfig
 from usertcp.tcp.settings import Settings
 from usertcp.wire import icmp, ipv4, ipv6, tcp

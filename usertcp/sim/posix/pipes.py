@@ -163,6 +163,9 @@ class MemoryFile(File):
         self.content = bytearray(content)
         self.position = 0
 
+    def poll(self) -> int:
+        return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM
+
     def read_at(self, offset: int, count: int) -> bytes:
         """pread(2)."""
         return bytes(self.content[offset : offset + count])

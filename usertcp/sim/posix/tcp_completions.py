@@ -78,33 +78,45 @@ class Completions:
 
     def look(self, socket: TcpSocket, connection: Connection) -> bool:
         """Something may have left or been acknowledged; whether there is something new to tell."""
-        queue, now = socket.error_queue, socket.machine.now
-        known = socket.numbers.get(_TIMESTAMPING, 0)
+        acknowledged = self._look_for_acknowledged(socket, connection)
+        left = self._look_for_sent(socket, connection)
+        return self._look_for_buffers(socket, connection) or acknowledged or left
+
+    def _look_for_acknowledged(self, socket: TcpSocket, connection: Connection) -> bool:
+        found = False
+        while self._unacknowledged and self._unacknowledged[0].seq < connection.snd_una:
+            found = self._tell(socket, self._unacknowledged.popleft(), c.SCM_TSTAMP_ACK) or found
+        return found
+
+    def _look_for_sent(self, socket: TcpSocket, connection: Connection) -> bool:
         found = False
         while self._unsent and self._unsent[0].seq < connection.snd_nxt:
             stamped = self._unsent.popleft()
-            key = stamped.seq - self._origin if known & c.SOF_TIMESTAMPING_OPT_ID else 0
-            for wanted, kind in (
-                (c.SOF_TIMESTAMPING_TX_SCHED, c.SCM_TSTAMP_SCHED),
-                (c.SOF_TIMESTAMPING_TX_SOFTWARE, c.SCM_TSTAMP_SND),
-            ):
-                if stamped.wanted & wanted and known & c.SOF_TIMESTAMPING_SOFTWARE:
-                    queue.stamped(kind, key, now, stamped.data)
-                    found = True
+            if stamped.wanted & c.SOF_TIMESTAMPING_TX_SCHED:
+                found = self._tell(socket, stamped, c.SCM_TSTAMP_SCHED) or found
+            if stamped.wanted & c.SOF_TIMESTAMPING_TX_SOFTWARE:
+                found = self._tell(socket, stamped, c.SCM_TSTAMP_SND) or found
             if stamped.wanted & c.SOF_TIMESTAMPING_TX_ACK:
                 self._unacknowledged.append(stamped)
-        while self._unacknowledged and self._unacknowledged[0].seq < connection.snd_una:
-            stamped = self._unacknowledged.popleft()
-            key = stamped.seq - self._origin if known & c.SOF_TIMESTAMPING_OPT_ID else 0
-            if known & c.SOF_TIMESTAMPING_SOFTWARE:
-                queue.stamped(c.SCM_TSTAMP_ACK, key, now, stamped.data)
-                found = True
+        return found
+
+    def _look_for_buffers(self, socket: TcpSocket, connection: Connection) -> bool:
+        found = False
         while self._buffers and (self._buffers[0].end <= connection.snd_una or connection.is_over):
             buffer = self._buffers.popleft()
             # A TUN copies what it hands over.
-            queue.zerocopy(buffer.number, buffer.number, copied=buffer.start < connection.snd_nxt)
+            socket.error_queue.zerocopy(buffer.number, buffer.number, copied=buffer.start < connection.snd_nxt)
             found = True
         return found
+
+    def _tell(self, socket: TcpSocket, stamped: _Stamped, kind: int) -> bool:
+        flags = timestamping(socket)
+        if not flags & c.SOF_TIMESTAMPING_SOFTWARE:
+            return False
+        key = stamped.seq - self._origin if flags & c.SOF_TIMESTAMPING_OPT_ID else 0
+        data = b"" if flags & c.SOF_TIMESTAMPING_OPT_TSONLY else stamped.data
+        socket.error_queue.stamped(kind, key, socket.machine.now, data)
+        return True
 
 
 def timestamping(socket: TcpSocket) -> int:
