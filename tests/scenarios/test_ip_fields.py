@@ -131,3 +131,32 @@ def test_ip_options_are_read_over(options: bytes) -> None:
     assert answer.payload == b""
     assert peer.last is not None
     assert peer.last.packet[0] == 0x45, "and none goes back"
+
+
+@pytest.mark.parametrize("ttl", [0, 1])
+@pytest.mark.parametrize("family", [4, 6])
+def test_a_ttl_that_is_nearly_spent_is_no_reason_to_drop(family: int, ttl: int) -> None:
+    """RFC 1122 §3.2.1.7, RFC 8200 §3: it is for those that forward."""
+    us, peer = meet(family=family)
+    us.listens()
+    ours, theirs = OURS[family], THEIRS[family]
+    syn = tcp.emit(Segment(THEIR_PORT, OUR_PORT, peer.isn, 0, SYN, 65535), theirs, ours)
+    if family == 4:
+        packet = ipv4.emit(ipv4.Header(theirs, ours, tcp.PROTOCOL, ttl=ttl), len(syn)) + syn
+    else:
+        packet = ipv6.emit(ipv6.Header(theirs, ours, tcp.PROTOCOL, hop_limit=ttl), len(syn)) + syn
+    us.host.packet_arrives(packet, us.now)
+    us.settle()
+    peer.receives(SYN | ACK, ack=1)
+
+
+def test_two_whole_datagrams_may_have_one_identification() -> None:
+    """RFC 6864 §4.1: "MUST ignore the IPv4 ID field of atomic datagrams"."""
+    us, peer = established()
+    for seq in (1, 6):
+        segment = Segment(THEIR_PORT, OUR_PORT, peer.isn + seq, (peer.our_isn + 1) & 0xFFFFFFFF, ACK, 65535)
+        segment.payload = b"hello"
+        data = tcp.emit(segment, THEIRS[4], OURS[4]) + b"hello"
+        header = ipv4.Header(THEIRS[4], OURS[4], tcp.PROTOCOL, identification=4321)
+        us.host.packet_arrives(ipv4.emit(header, len(data)) + data, us.now)
+    assert us.reads() == b"hellohello"

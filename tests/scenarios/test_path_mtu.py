@@ -319,6 +319,31 @@ def test_a_lost_probe_is_no_congestion() -> None:
     assert download.client.stats["retransmission-timeouts"] == timeouts
 
 
+def test_a_router_that_answers_a_probe_ends_the_search_sooner() -> None:
+    """RFC 4821 §7.6.2: "search_high and eff_pmtu MAY be set from the MTU value indicated in the message"."""
+    us, peer = established(replace(PLAIN, tlp=False), sack=True, round_trip=0.05)
+    us.sends(bytes(MSS))
+    too_big(peer, sent(peer)[0], 1000)
+    us.waits(0.05)
+    peer.sends(ACK, ack=1 + MSS)
+    peer.ignores()
+    us.tcb.path.search_at = us.now  # instead of ten minutes
+    us.sends(bytes(9 * 960))
+    probe = sent(peer)[0]
+    assert len(probe) == 1500
+    peer.ignores()
+    too_big(peer, probe, 1400)
+    assert us.tcb.path.high == 1400
+    assert us.tcb.congestion.cwnd >= 10 * 960, "no congestion"
+    us.waits(0.05)
+    peer.sends(ACK, ack=peer.rcv_nxt)
+    peer.sends(ACK, ack=peer.rcv_nxt)
+    peer.ignores()
+    us.sends(bytes(12 * 960))
+    assert len(sent(peer)[0]) == 1400
+    peer.ignores()
+
+
 def test_a_path_that_becomes_wider_is_noticed_after_ten_minutes() -> None:
     """RFC 8899 §5.1.1, PMTU_RAISE_TIMER."""
     download = Download(1400)

@@ -119,3 +119,16 @@ def test_a_port_unreachable_quotes_the_datagram_and_not_its_last_fragment(family
     quoted = icmp.quoted(message.quoted, len(ours))
     assert not isinstance(quoted, Malformed)
     assert (quoted.src_port, quoted.dst_port) == (99, 53)
+
+
+@families
+def test_every_fragmented_datagram_has_its_own_identification(family: int) -> None:
+    """RFC 6864 §4.2, RFC 8200 §4.5: also a copy of one that went before; all fragments of one share it."""
+    src, dst = PAIRS[family]
+    host = Host([src], secret=b"0123456789abcdef")
+    names = [host.new_identification(src, dst) for _ in range(1000)]
+    assert len({name & 0xFFFF for name in names}) == 1000
+    at = slice(4, 6) if family == 4 else slice(44, 48)
+    pieces = packets(family, bytes(3000), 1500, names[0])
+    assert len(pieces) == 3
+    assert len({piece[at] for piece in pieces}) == 1

@@ -177,3 +177,31 @@ def test_errors_are_rate_limited(family: int) -> None:
     assert host.stats["icmp-held-back"] == 15
     host.packet_arrives(packet(family, 17, bytes(8)), 1.2)
     assert len(host.outbox) == 6
+
+
+@families
+def test_icmp_has_a_tos_of_zero(family: int) -> None:
+    """RFC 1122 §3.2.2: whatever the packet had that it is about."""
+    host = make_host()
+    src, dst = PEER[family], US[family]
+    if family == 4:
+        host.packet_arrives(ipv4.emit(ipv4.Header(src, dst, 99, tos=0xB8), 8) + bytes(8), 1.0)
+    else:
+        host.packet_arrives(ipv6.emit(ipv6.Header(src, dst, 99, traffic_class=0xB8), 8) + bytes(8), 1.0)
+    ((*buffers,),) = host.outbox
+    data = b"".join(buffers)
+    header = ipv4.parse(data) if family == 4 else ipv6.parse(data)
+    assert not isinstance(header, Malformed)
+    assert (header.tos if isinstance(header, ipv4.Header) else header.traffic_class) == 0
+
+
+@pytest.mark.parametrize(
+    ("family", "kind"),
+    [(4, 5), (4, 9), (4, 13), (4, 15), (4, 17), (4, 200), (6, 100), (6, 127), (6, 133), (6, 137), (6, 200)],
+)
+def test_redirects_are_ignored(family: int, kind: int) -> None:
+    """RFC 1122 §3.2.2.2, RFC 4443 §2.4(b): and timestamp, information and other messages, known or not."""
+    host = make_host()
+    host.packet_arrives(icmp_packet(family, icmp.Other(kind, 0)), 1.0)
+    assert counted(host) == {"icmp-ignored": 1}
+    assert not host.outbox
