@@ -146,18 +146,14 @@ class Options:
         raise Unsupported(0, f"an option of this name: --{name}")
 
 
-def known_option(name: str) -> bool:
-    """Whether packetdrill has an option of this name (underscores, no dashes before it)."""
-    return name in _WITHOUT_EFFECT or name in _NOT_DONE or name in _WITH_EFFECT
-
-
-_WITH_EFFECT: Final = words(
+#: What changes how a script is run.
+WITH_EFFECT: Final = words(
     "ip_version bind_port connect_port local_ip remote_ip mtu tolerance_usecs tolerance_percent "
     "tcp_ts_tick_usecs strict_segments init_scripts define code_sockopt"
 )
 #: Of those known, the ones that may stand without a value.
 FLAGS: Final = words("debug dry_run verbose strict_segments send_omit_free is_anyip no_cleanup")
-NAMES: Final = tuple(sorted(_WITH_EFFECT | _WITHOUT_EFFECT | _NOT_DONE))
+NAMES: Final = tuple(sorted(WITH_EFFECT | _WITHOUT_EFFECT | _NOT_DONE))
 
 
 def _number(name: str, value: str, least: int, most: int) -> int:
