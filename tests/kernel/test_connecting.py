@@ -61,6 +61,27 @@ async def exchange(stream: TcpStream, data: bytes) -> bytes:
 
 
 @pytest.mark.rootless
+async def test_into_our_own_buffer() -> None:
+    """No object is made for what arrives."""
+    room, received = bytearray(100_000), bytearray()
+    async with usertcp.open_stack() as stack, kernel_server(echo) as port:
+        stream = await stack.open_stream(KERNEL[4], port)
+        async with stream, trio.open_nursery() as nursery:
+
+            async def send() -> None:
+                await stream.send_all(DATA)
+                await stream.send_eof()
+
+            nursery.start_soon(send)
+            with trio.fail_after(PATIENCE):
+                while length := await stream.receive_some_into(room):
+                    received += room[:length]
+                assert await stream.receive_some_into(memoryview(room)) == 0
+            with pytest.raises(ValueError, match="room"):
+                await stream.receive_some_into(bytearray())
+    assert received == DATA
+
+
 @families
 @pytest.mark.parametrize("offload", [True, False], ids=["offload", "no-offload"])
 async def test_both_ways_at_once(family: int, offload: bool) -> None:

@@ -14,6 +14,7 @@ OPERATIONS = st.lists(
         st.tuples(st.just("view"), SIZES),
         st.tuples(st.just("extend"), SIZES),
         st.tuples(st.just("take"), SIZES),
+        st.tuples(st.just("take_into"), SIZES),
     ),
     max_size=40,
 )
@@ -33,7 +34,12 @@ def test_what_goes_in_comes_out(operations: list[tuple[str, int]]) -> None:
     taken: list[tuple[bytes | bytearray, bytes]] = []
     for name, size in operations:
         data = text(size, written)
-        if name == "take":
+        if name == "take_into":
+            room = bytearray(size)
+            length = chunks.take_into(memoryview(room))
+            assert bytes(room[:length]) == model[:size]
+            model = model[size:]
+        elif name == "take":
             out = chunks.take(size)
             assert bytes(out) == model[:size]
             taken.append((out, model[:size]))

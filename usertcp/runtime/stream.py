@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import ip_address
 from operator import index
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import trio
 
@@ -17,6 +17,8 @@ from usertcp.tcp.wakeup import REPORTED, WRITABLE
 
 if TYPE_CHECKING:
     from usertcp.runtime.driver import Driver
+
+_Received = TypeVar("_Received", bytes | bytearray, int)
 
 #: What :meth:`TcpStream.receive_some` returns at most when it is not told, in bytes.  An application that
 #: takes less at a turn than the driver brings in falls behind: its window closes, and then opens in small
@@ -171,6 +173,18 @@ class TcpStream(trio.abc.HalfCloseableStream):
             max_bytes = DEFAULT_RECEIVE
         elif index(max_bytes) < 1:
             raise ValueError("max_bytes must be >= 1")
+        return await self._receive(lambda now: self.connection.receive(max_bytes, now))
+
+    @trio.lowlevel.enable_ki_protection
+    async def receive_some_into(self, buffer: bytearray | memoryview) -> int:
+        """Receive into ``buffer``, which must have room: at least one byte, and no object for it; 0 at the end of
+        the stream.  Raises as :meth:`receive_some`, and ValueError."""
+        target = memoryview(buffer).cast("B")
+        if not target:
+            raise ValueError("the buffer must have room for a byte")
+        return await self._receive(lambda now: self.connection.receive_into(target, now))
+
+    async def _receive(self, take: Callable[[float], _Received]) -> _Received:
         with self._receiving:
             await trio.lowlevel.checkpoint_if_cancelled()
             self._check_open()
@@ -182,14 +196,14 @@ class TcpStream(trio.abc.HalfCloseableStream):
                 self._check_open()
             now = trio.current_time()
             try:
-                data = connection.receive(max_bytes, now)
+                taken = take(now)
             except TcpError as error:
                 raise trio.BrokenResourceError(str(error)) from error
             if connection.touched:
                 self._driver.settle(now)
             if not waited:
                 await trio.lowlevel.cancel_shielded_checkpoint()
-            return data
+            return taken
 
     @trio.lowlevel.enable_ki_protection
     async def send_eof(self) -> None:

@@ -65,15 +65,26 @@ def send(tcb: Connection, data: Buffer | bytearray, now: float) -> int:
 def receive(tcb: Connection, most: int, now: float) -> bytes | bytearray:
     """RECEIVE (RFC 9293 §3.10.3)."""
     data = tcb.receive_buffer.ready.take(most)
-    if data:
-        receive_window.grow(tcb, len(data), now)
-        output.window_may_open(tcb)
-        return data
-    if tcb.error is not None:
-        raise tcb.error
-    if tcb.state is State.CLOSED and tcb.rcv_fin is None:
-        raise ConnectionDoesNotExist("the connection is closed")
+    _received(tcb, len(data), now)
     return data
+
+
+def receive_into(tcb: Connection, target: memoryview, now: float) -> int:
+    """RECEIVE (RFC 9293 §3.10.3) into the application's own buffer."""
+    length = tcb.receive_buffer.ready.take_into(target)
+    _received(tcb, length, now)
+    return length
+
+
+def _received(tcb: Connection, length: int, now: float) -> None:
+    """So much was handed over; where it was nothing, say why there will be no more."""
+    if length:
+        receive_window.grow(tcb, length, now)
+        output.window_may_open(tcb)
+    elif tcb.error is not None:
+        raise tcb.error
+    elif tcb.state is State.CLOSED and tcb.rcv_fin is None:
+        raise ConnectionDoesNotExist("the connection is closed")
 
 
 def close(tcb: Connection, now: float) -> None:

@@ -86,6 +86,22 @@ class Chunks:
         self.pieces[0] = view[most:]
         return bytes(view[:most])
 
+    def take_into(self, target: memoryview) -> int:
+        """Move bytes from the front into ``target`` (writable, of bytes); returns how many."""
+        pieces, filled, room = self.pieces, 0, len(target)
+        while room and pieces:
+            piece = memoryview(pieces[0])
+            size = min(len(piece), room)
+            target[filled : filled + size] = piece[:size]
+            filled += size
+            room -= size
+            if size < len(piece):
+                pieces[0] = piece[size:]
+            else:
+                del pieces[0]
+        self.length -= filled
+        return filled
+
     def clear(self) -> None:
         """Throw everything away."""
         self.pieces.clear()
