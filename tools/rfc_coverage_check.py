@@ -60,7 +60,7 @@ def left_out(rfc: Rfc, table: Mapping[int, Sections]) -> Iterator[str]:
     sections = table[rfc.number]
     written = {(one.section, one.level) for one in rfc.requirements}
     for section, _ in sorted(written):
-        if section not in sections.numbers:
+        if sections.numbers and section not in sections.numbers:
             yield f"RFC {rfc.number} has no §{section}"
     for section, levels in sections.normative.items():
         if any(aside.covers(section) for aside in rfc.asides):

@@ -4,7 +4,7 @@ A file begins with ``rfc``, ``title`` and maybe ``numbering`` (how many of each 
 each number must be there once).  Then come
 
 ``[[requirement]]``
-    ``id``, ``section``, ``level``, ``text`` (in our own words), ``status``: "done", with ``code`` and
+    ``id``, ``section`` ("all" where the RFC numbers none), ``level``, ``text`` (in our own words), ``status``: "done", with ``code`` and
     ``tests``; "not applicable" or "not done", with ``why``.  ``note``: what else a reader should know.
 ``[[aside]]``
     ``sections`` whose normative sentences are not ours at all, or repeat others, and ``why``.  A number

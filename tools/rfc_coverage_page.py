@@ -107,7 +107,7 @@ def _requirements(rfc: Rfc) -> Iterator[str]:
     yield from _table("", "§", "level", "what", "code", "tests")
     for one in rfc.requirements:
         what = " ".join(filter(None, (_safe(one.text), _reason(one), f"*{_safe(one.note)}*" if one.note else "")))
-        place = one.section if one.id.startswith(f"{one.section}-") else f"{one.section}, {one.id}"
+        place = one.section if _is_ours(one) else f"{one.section}, {one.id}"
         yield _row(_MARKS[one.status], place, one.level, what, _links(one.code), _links(one.tests))
 
 
@@ -123,7 +123,13 @@ def _asides(rfc: Rfc) -> Iterator[str]:
 
 
 def _place(one: Requirement) -> str:
-    return f"§{one.section}" if one.id.startswith(f"{one.section}-") else f"§{one.section} ({one.id})"
+    section = f"§{one.section}" if one.section != "all" else ""
+    return section if _is_ours(one) else f"{section} ({one.id})"
+
+
+def _is_ours(one: Requirement) -> bool:
+    """Whether the number is ours, within the section, and not the RFC's own."""
+    return one.id.startswith(f"{one.section}-")
 
 
 def _links(citations: Iterable[str]) -> str:
