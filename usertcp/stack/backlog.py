@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from usertcp.stack import fast_open, syn_cookies
 from usertcp.stack.listener import Listener
-from usertcp.tcp import opening, output
+from usertcp.tcp import advertised_window, opening, output
 from usertcp.tcp.states import Event
 from usertcp.wire.seq import MASK
 from usertcp.wire.tcp import Segment
@@ -115,6 +115,6 @@ def ack_arrives(
     child.step(Event.RCV_SYN, now)
     # Nobody remembers when the SYN,ACK went out, so it is not on the retransmission queue.
     opening.begin(child, (ack.ack - 1) & MASK)
-    child.rcv_adv = child.rcv_nxt + opening.syn_window(child)
+    child.rcv_adv = child.rcv_nxt + advertised_window.syn_promise(child)
     child.segment_arrives(ack, now)
     return True

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from usertcp.tcp import (
     acknowledgment,
+    advertised_window,
     calls,
     ecn,
     fast_open,
@@ -80,7 +81,7 @@ def _in_listen(tcb: Connection, segment: Segment, now: float) -> None:
 
 def _queue_from_syn(tcb: Connection, segment: Segment) -> None:
     """Text and FIN that came with a SYN wait until the connection is established (§3.10.7.2, third)."""
-    room = opening.syn_window(tcb)
+    room = advertised_window.syn_promise(tcb)
     if segment.payload:
         tcb.receive_buffer.hold(tcb.rcv_nxt, segment.payload[:room])
         tcb.account_for_held()
@@ -144,6 +145,7 @@ def _established(tcb: Connection, segment: Segment, seq: int, ack: int, now: flo
         if tcb.rtt.srtt is None:
             tcb.rtt.rto = max(tcb.rtt.rto, 3.0)  # RFC 6298 §5.7
     tcb.last_sent_at = now
+    advertised_window.opened(tcb)
     if tcb.keepalive:
         keepalive.switch(tcb, True, now)
     tcb.outlet.established(tcb, now)
@@ -427,6 +429,8 @@ def _in_order(tcb: Connection, segment: Segment, payload: bytes | memoryview, no
     tcb.rcv_nxt += length
     if tcb.timestamps and tcb.rcv_buf < tcb.settings.receive_buffer:
         receive_window.measure(tcb, segment, now)
+    if tcb.window_bounds is not None:
+        receive_window.segment_taken(tcb, tcb.window_bounds, length)
     if length > tcb.rcv_mss:
         # The largest segment seen is what "full-sized" means for this peer (§3.8.6.3).
         tcb.rcv_mss = min(length, tcb.path.link_mtu - opening.header_length(tcb))

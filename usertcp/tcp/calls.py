@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from usertcp.tcp import opening, output, receive_window
+from usertcp.tcp import advertised_window, opening, output, receive_window
 from usertcp.tcp.errors import (
     ConnectionAborted,
     ConnectionAlreadyExists,
@@ -65,7 +65,18 @@ def send(tcb: Connection, data: Buffer | bytearray, now: float) -> int:
 def receive(tcb: Connection, most: int, now: float) -> bytes | bytearray:
     """RECEIVE (RFC 9293 §3.10.3)."""
     data = tcb.receive_buffer.ready.take(most)
+<<<<<<< HEAD
     _received(tcb, len(data), now)
+=======
+    if data:
+        receive_window.grow(tcb, len(data), now)
+        advertised_window.may_open(tcb)
+        return data
+    if tcb.error is not None:
+        raise tcb.error
+    if tcb.state is State.CLOSED and tcb.rcv_fin is None:
+        raise ConnectionDoesNotExist("the connection is closed")
+>>>>>>> 9307dd8 (The window that we offer follows one of three rules; how much of the buffer it may take is a setting)
     return data
 
 

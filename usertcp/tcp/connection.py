@@ -19,7 +19,18 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
-from usertcp.tcp import arrival, bursts, calls, keepalive, opening, output, path_mtu, sendable, timeouts
+from usertcp.tcp import (
+    advertised_window,
+    arrival,
+    bursts,
+    calls,
+    keepalive,
+    opening,
+    output,
+    path_mtu,
+    sendable,
+    timeouts,
+)
 from usertcp.tcp.congestion.registry import make as make_controller
 from usertcp.tcp.ecn import Ecn
 from usertcp.tcp.errors import TcpError
@@ -157,6 +168,7 @@ class Connection:
         "number",
         "opened_passively",
         "outlet",
+        "own_mss",
         "pace_at",
         "pace_due",
         "partial_end",
@@ -175,6 +187,7 @@ class Connection:
         "rcv_round_at",
         "rcv_rtt",
         "rcv_rtt_echo",
+        "rcv_share",
         "rcv_taken",
         "rcv_up",
         "rcv_wscale",
@@ -221,6 +234,8 @@ class Connection:
         "unacked_bytes",
         "user",
         "user_timeout",
+        "window_bounds",
+        "window_rule",
         "window_sent_at",
     )
 
@@ -330,6 +345,11 @@ class Connection:
         self.held_accounted = 0
         # How large it may become now, and what its growth is decided by (see receive_window)
         self.rcv_buf = min(settings.initial_receive_buffer, settings.receive_buffer)
+        #: How much of it the window may take, in 256ths; the rest is for what packets need besides their payload.
+        self.rcv_share = int(settings.window_space_ratio * advertised_window.WHOLE)
+        self.window_rule = advertised_window.RULES[settings.window_rule]
+        #: None where the rule knows no other bounds than the buffer's.
+        self.window_bounds = advertised_window.Bounds(0, 0) if settings.window_rule == "up" else None
         self.rcv_rtt = 0.0
         self.rcv_rtt_echo = 0
         self.rcv_taken = 0
@@ -344,6 +364,8 @@ class Connection:
         #: What a longer segment is cut into on its way out: ``snd_mss``, but for a probe of the path.
         self.segment_size = self.snd_mss
         self.rcv_mss = 0
+        #: The MSS option of our SYN.
+        self.own_mss = 0
 
         # Window scale and timestamps (RFC 7323)
         self.scaling = settings.window_scaling

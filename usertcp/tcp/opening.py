@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import ecn, user_timeout
+from usertcp.tcp import advertised_window, ecn, user_timeout
 from usertcp.tcp.retransmission import Record
 from usertcp.tcp.send_buffer import SendBuffer
 from usertcp.wire.seq import MASK
@@ -13,8 +13,6 @@ from usertcp.wire.tcp import Options, Segment
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
 
-#: The largest shift (RFC 7323 §2.3).
-MAX_WINDOW_SCALE: Final = 14
 TIMESTAMPS_LENGTH: Final = 12  # NOP NOP TIMESTAMPS
 
 
@@ -40,24 +38,20 @@ def send_syn(tcb: Connection, now: float) -> None:
 
 def begin(tcb: Connection, iss: int) -> None:
     """Our sequence begins: SND.UNA = ISS, SND.NXT = ISS+1."""
+    tcb.own_mss = announced_mss(tcb)
     tcb.iss = iss
     tcb.snd_una = tcb.iss
     tcb.snd_nxt = tcb.iss + 1
     tcb.recovery.recover = tcb.iss
     tcb.send_buffer = SendBuffer(tcb.snd_nxt)
     # A SYN,ACK to a peer that does not scale finds that out before it gets here.
-    tcb.rcv_wscale = _scale_for(tcb.settings.receive_buffer) if tcb.scaling else 0
-
-
-def _scale_for(buffer: int) -> int:
-    """The least shift that lets 16 bits describe ``buffer`` bytes (RFC 7323 §2.2)."""
-    return min(MAX_WINDOW_SCALE, max(0, (buffer >> 16).bit_length()))
+    tcb.rcv_wscale = advertised_window.scale(tcb) if tcb.scaling else 0
 
 
 def syn_options(tcb: Connection) -> Options:
     """The options of our SYN; a SYN,ACK offers only what the peer's SYN offered."""
     return Options(
-        mss=announced_mss(tcb),  # RFC 9293 §3.7.1 (MUST-14)
+        mss=tcb.own_mss,  # RFC 9293 §3.7.1 (MUST-14)
         window_scale=tcb.rcv_wscale if tcb.scaling else None,
         sack_permitted=tcb.sack_ok,
         user_timeout=user_timeout.offered(tcb),
@@ -69,11 +63,6 @@ def announced_mss(tcb: Connection) -> int:
     mss = min(tcb.path.link_mtu - header_length(tcb), 0xFFFF)
     user_mss = tcb.settings.user_mss
     return mss if user_mss is None else min(mss, user_mss)
-
-
-def syn_window(tcb: Connection) -> int:
-    """The window field of a SYN is never scaled (RFC 7323 §2.2)."""
-    return min(tcb.settings.receive_buffer, 0xFFFF)
 
 
 def peer_syn(tcb: Connection, segment: Segment, now: float) -> None:
@@ -88,9 +77,9 @@ def peer_syn(tcb: Connection, segment: Segment, now: float) -> None:
     tcb.scaling = tcb.scaling and options.window_scale is not None
     if tcb.scaling:
         tcb.snd_wscale = options.window_scale or 0
-        if tcb.snd_wscale > MAX_WINDOW_SCALE:  # RFC 7323 §2.3
+        if tcb.snd_wscale > advertised_window.MAX_WINDOW_SCALE:  # RFC 7323 §2.3
             tcb.outlet.count("window-scale-limited")
-            tcb.snd_wscale = MAX_WINDOW_SCALE
+            tcb.snd_wscale = advertised_window.MAX_WINDOW_SCALE
     else:
         tcb.snd_wscale = tcb.rcv_wscale = 0
     tcb.timestamps = tcb.timestamps and segment.ts_val is not None
@@ -132,5 +121,3 @@ _LARGEST_PAYLOAD: Final = 65535 - 60 - 60
 def timestamp(tcb: Connection, now: float) -> int:
     """Our timestamp clock: milliseconds (RFC 7323 §5.4)."""
     return (int(now * 1000) + tcb.ts_offset) & MASK
-
-

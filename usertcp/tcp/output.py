@@ -11,7 +11,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import bursts, ecn, fast_open, opening, path_mtu, sack, tlp
+from usertcp.tcp import advertised_window, bursts, ecn, fast_open, opening, path_mtu, sack, tlp
 from usertcp.tcp.events import Kind
 from usertcp.tcp.recovery import CaState, note_retransmission
 from usertcp.tcp.retransmission import Record
@@ -357,6 +357,7 @@ def transmit(
     codepoint: int = NOT_ECT,
 ) -> None:
     """Hand one segment to the host, with the acknowledgment, window and timestamp of this moment."""
+    window = tcb.last_window = advertised_window.of_syn(tcb) if flags & SYN else advertised_window.field(tcb)
     ack = 0
     if flags & ACK:
         ack = tcb.rcv_nxt & MASK
@@ -364,61 +365,9 @@ def transmit(
         tcb.ack_now = False
         tcb.unacked_bytes = 0
         tcb.ack_due = inf
-    window = tcb.last_window = _syn_window(tcb) if flags & SYN else _window(tcb)
     ts_val = opening.timestamp(tcb, now) if tcb.timestamps else None
     if tcb.ecn.echoing and not flags & SYN:
         flags |= ECE  # RFC 3168 §6.1.3
     ts_ecr = tcb.ts_recent if flags & ACK else 0
     tcb.segments_sent += 1
     tcb.outlet.transmit(tcb, seq & MASK, ack, flags, window, ts_val, ts_ecr, options, payload, now, codepoint)
-
-
-# -- The window that we offer ------------------------------------------------------------------------
-
-
-def _syn_window(tcb: Connection) -> int:
-    """What a SYN promises."""
-    window = opening.syn_window(tcb)
-    tcb.rcv_adv = max(tcb.rcv_adv, tcb.rcv_nxt + window)
-    return window
-
-
-def _free(tcb: Connection) -> int:
-    return tcb.rcv_buf - tcb.receive_buffer.ready.length
-
-
-def _window(tcb: Connection) -> int:
-    """The window field: SND's right edge never moves left, and moves right in worthwhile steps only.
-
-    RFC 9293 §3.8.6.2.2 (silly-window avoidance), §3.8.6 (no shrinking), RFC 7323 §2.3.
-    """
-    shift = tcb.rcv_wscale
-    remaining = tcb.rcv_adv - tcb.rcv_nxt
-    free = _free(tcb)
-    # Rounded up, so that scaling does not move the edge left; down only where that would let the edge
-    # creep beyond what the buffer holds.
-    field = (remaining + (1 << shift) - 1) >> shift
-    if (field << shift) > max(free, 0) + (1 << shift):
-        field = remaining >> shift
-    if free - remaining >= _worthwhile(tcb):
-        field = max(field, free >> shift)
-    field = min(field, 0xFFFF)
-    tcb.rcv_adv = max(tcb.rcv_adv, tcb.rcv_nxt + (field << shift))
-    return field
-
-
-def _worthwhile(tcb: Connection) -> int:
-    """The least step by which the window opens: min(RCV.BUFF / 2, Eff.snd.MSS)."""
-    return min(tcb.rcv_buf // 2, max(tcb.rcv_mss, 1))
-
-
-def window_may_open(tcb: Connection) -> None:
-    """The application has read: tell the peer where the window has at least doubled."""
-    if tcb.rcv_fin is not None:
-        return
-    remaining = tcb.rcv_adv - tcb.rcv_nxt
-    if tcb.unacked_bytes and remaining >= 2 * tcb.rcv_mss:
-        return  # an acknowledgment is on its way that says it, and the peer can send until then
-    free = min(_free(tcb), 0xFFFF << tcb.rcv_wscale)
-    if free >= 2 * remaining and free - remaining >= _worthwhile(tcb):
-        tcb.need_ack()

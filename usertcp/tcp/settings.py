@@ -17,6 +17,20 @@ class Settings:
     #: Unread and out-of-order data that one connection may hold: at first, and when its path needs it.
     initial_receive_buffer: int = 256 << 10
     receive_buffer: int = 8 << 20
+    #: How the window field is made of the free space: a name of :data:`usertcp.tcp.advertised_window.RULES`.
+    #: "steps" opens it by a segment at least; "up" rounds a scaled window up, an unscaled one to segments, and lets
+    #: it grow by two segments with each that comes; "exact" says what is free.
+    window_rule: str = "steps"
+    #: How much of the receive buffer the window may take: the rest is for what packets need besides their payload.
+    window_space_ratio: float = 1.0
+    #: With the rule "up": measure that by the packets that come, as if each stood in memory of a power of two.
+    window_space_measured: bool = False
+    #: The window in our SYN is a whole number of segments.
+    round_syn_window: bool = False
+    #: The buffer that the window scale is made for (RFC 7323 §2.2); 0: the largest that there may be.
+    window_scale_buffer: int = 0
+    #: The largest window ever; None: what the buffer holds.
+    window_clamp: int | None = None
     #: Unsent and unacknowledged data that one connection may hold.
     send_buffer: int = 4 << 20
     #: Ranges with gaps between them that the reassembly queue may hold.

@@ -386,6 +386,8 @@ class TcpSocket(Socket):
         chosen = max(size * (2 if config.doubles_buffers else 1), _LEAST_RECEIVE_BUFFER)
         self.receive_buffer_chosen = chosen
         self.override(receive_buffer=chosen, initial_receive_buffer=chosen)
+        if config.doubles_buffers:
+            self.override(window_scale_buffer=0)  # of a buffer that was chosen, the scale follows
         if self.connection is not None:
             self.connection.rcv_buf = chosen
 
