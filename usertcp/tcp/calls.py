@@ -65,18 +65,7 @@ def send(tcb: Connection, data: Buffer | bytearray, now: float) -> int:
 def receive(tcb: Connection, most: int, now: float) -> bytes | bytearray:
     """RECEIVE (RFC 9293 §3.10.3)."""
     data = tcb.receive_buffer.ready.take(most)
-<<<<<<< HEAD
     _received(tcb, len(data), now)
-=======
-    if data:
-        receive_window.grow(tcb, len(data), now)
-        advertised_window.may_open(tcb)
-        return data
-    if tcb.error is not None:
-        raise tcb.error
-    if tcb.state is State.CLOSED and tcb.rcv_fin is None:
-        raise ConnectionDoesNotExist("the connection is closed")
->>>>>>> 9307dd8 (The window that we offer follows one of three rules; how much of the buffer it may take is a setting)
     return data
 
 
@@ -91,7 +80,7 @@ def _received(tcb: Connection, length: int, now: float) -> None:
     """So much was handed over; where it was nothing, say why there will be no more."""
     if length:
         receive_window.grow(tcb, length, now)
-        output.window_may_open(tcb)
+        advertised_window.may_open(tcb)
     elif tcb.error is not None:
         raise tcb.error
     elif tcb.state is State.CLOSED and tcb.rcv_fin is None:
