@@ -5,11 +5,12 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import time
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Final
 
@@ -56,13 +57,38 @@ def is_marked(path: Path) -> bool:
 
 
 def run_all(paths: Iterable[Path], how: How, jobs: int = 1) -> Iterator[Outcome]:
-    """Run each of them, up to ``jobs`` at once; outcomes come in the order of ``paths``."""
-    with ThreadPoolExecutor(jobs) as pool:
-        yield from pool.map(lambda path: run_file(path, how), paths)
+    """Run each of them, up to ``jobs`` at once; outcomes come in the order of ``paths``.
+
+    Raises SetupError where there can be no namespace or device.
+    """
+    waiting = deque(paths)
+    running: deque[_Job | Outcome] = deque()
+    try:
+        while waiting or running:
+            while waiting and sum(isinstance(job, _Job) and not job.ready for job in running) < jobs:
+                running.append(_begin(waiting.popleft(), how))
+            first = running[0]
+            if isinstance(first, Outcome):
+                running.popleft()
+                yield first
+            elif first.ready:
+                yield first.end()
+                running.popleft()
+            else:
+                _wait([job for job in running if isinstance(job, _Job) and not job.ready])
+    finally:
+        for job in running:
+            if isinstance(job, _Job):
+                job.stop()
 
 
 def run_file(path: Path, how: How) -> Outcome:
     """Run the script in the file.  Raises SetupError where there can be no namespace or device."""
+    return next(run_all([path], how))
+
+
+def _begin(path: Path, how: How) -> _Job | Outcome:
+    """Begin to run a script; its outcome where there is nothing to run."""
     try:
         text = path.read_bytes().decode("utf-8", "surrogateescape")
         script = parse(text, str(path))
@@ -76,29 +102,52 @@ def run_file(path: Path, how: How) -> Outcome:
         tolerance=max(options.tolerance, how.tolerance),
         tolerance_percent=max(options.tolerance_percent, how.percent),
     )
-    return _in_child(script, text, options, how)
+    return _Job(script, text, options, how)
 
 
-def _in_child(script: Script, text: str, options: Options, how: How) -> Outcome:
-    ours, theirs = _FORK.Pipe(duplex=False)
-    patience = _length(script) + _SPARE
-    child = _FORK.Process(target=_child, args=(theirs, script, text, options, how, patience), daemon=True)
-    child.start()
-    theirs.close()
-    try:
-        if not ours.poll(patience + _SPARE):
-            return Outcome(script.path, Result.FAILED, f"gave no answer in {patience + _SPARE:.0f} s: killed")
-        answer = ours.recv()
-    except EOFError:
-        return Outcome(script.path, Result.FAILED, "the script's process ended without an answer")
-    finally:
-        child.kill()
-        child.join()
-        ours.close()
-    if isinstance(answer, SetupError):
-        raise answer
-    assert isinstance(answer, Outcome)
-    return answer
+def _wait(jobs: list[_Job]) -> None:
+    """Until one of them is ready."""
+    soonest = min(job.deadline for job in jobs)
+    ready = wait([job.pipe for job in jobs], max(0.0, soonest - time.monotonic()))
+    for job in jobs:
+        job.ready = job.pipe in ready or time.monotonic() >= job.deadline
+
+
+class _Job:
+    """A process that runs a script."""
+
+    def __init__(self, script: Script, text: str, options: Options, how: How) -> None:
+        patience = _length(script) + _SPARE
+        self.script = script
+        self.deadline = time.monotonic() + patience + _SPARE
+        #: Whether there is an answer, or no more hope of one.
+        self.ready = False
+        self.pipe, theirs = _FORK.Pipe(duplex=False)
+        arguments = (theirs, script, text, options, how, patience)
+        self._process = _FORK.Process(target=_child, args=arguments, daemon=True)
+        self._process.start()
+        theirs.close()
+
+    def end(self) -> Outcome:
+        """What became of it.  Raises SetupError."""
+        try:
+            if not self.pipe.poll():
+                return Outcome(self.script.path, Result.FAILED, "it did not come to an end, and was killed")
+            answer = self.pipe.recv()
+        except EOFError:
+            return Outcome(self.script.path, Result.FAILED, "the script's process ended without an answer")
+        finally:
+            self.stop()
+        if isinstance(answer, SetupError):
+            raise answer
+        assert isinstance(answer, Outcome)
+        return answer
+
+    def stop(self) -> None:
+        """End the process."""
+        self._process.kill()
+        self._process.join()
+        self.pipe.close()
 
 
 def _child(pipe: Connection, script: Script, text: str, options: Options, how: How, patience: float) -> None:
