@@ -124,8 +124,11 @@ class SendSpace:
             self._expand(connection)
 
     def grow(self, connection: Connection) -> None:
-        """An acknowledgment has come, and somebody waits for room (tcp_new_space)."""
-        if self._charges_packets and not self.locked and connection.in_flight < connection.congestion.cwnd:
+        """An acknowledgment has come, and somebody waits for room (tcp_new_space).
+
+        Linux does not where the window was filled at once, which its small queues before the device prevent.
+        """
+        if self._charges_packets and not self.locked:
             self._expand(connection)
 
     def _expand(self, connection: Connection) -> None:

@@ -7,6 +7,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from usertcp.sim.posix import constants as c
+from usertcp.sim.posix.times import EPSILON
 from usertcp.tcp.ecn import Ecn
 from usertcp.tcp.recovery import CaState
 from usertcp.tcp.states import State
@@ -153,4 +154,4 @@ def _segments(length: int, mss: int) -> int:
 
 
 def _ago(moment: float, now: float) -> int:
-    return int((now - moment) * _MILLISECONDS) if moment > -inf else 0
+    return int((now - moment + EPSILON) * _MILLISECONDS) if moment > -inf else 0
