@@ -8,7 +8,7 @@ from usertcp.stack import fragmentation
 from usertcp.stack.counters import Counters
 from usertcp.stack.host import Host
 from usertcp.stack.reassembly import Datagram, Reassembler
-from usertcp.wire import icmp, ipv4, ipv6, virtio
+from usertcp.wire import icmp, ipv4, ipv6, udp, virtio
 from usertcp.wire.malformed import Malformed
 
 PAIRS = {4: (b"\xc0\0\2\2", b"\xc0\0\2\1"), 6: (bytes(range(16)), bytes(range(16, 32)))}
@@ -108,10 +108,10 @@ def test_a_long_ping_gets_its_long_answer(family: int, offload: bool) -> None:
 @families
 def test_a_port_unreachable_quotes_the_datagram_and_not_its_last_fragment(family: int) -> None:
     """RFC 1122 §3.2.2: an error is about the first fragment; its ports are what the sender looks for."""
-    ours, _ = PAIRS[family]
+    ours, theirs = PAIRS[family]
     host = Host([ours], secret=bytes(16), mtu=1500)
-    datagram = bytes([0, 99, 0, 53]) + (5000).to_bytes(2, "big") + bytes(4994)
-    _arrive(host, family, 17, datagram, bytes)
+    datagram = udp.emit(theirs, ours, 99, 53, bytes(4992)) + bytes(4992)
+    _arrive(host, family, udp.PROTOCOL, datagram, bytes)
     (buffers,) = host.outbox
     packet = b"".join(buffers)
     message = icmp.parse_v4(packet[20:]) if family == 4 else icmp.parse_v6(packet[40:], packet[8:24], packet[24:40])

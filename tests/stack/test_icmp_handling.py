@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from usertcp.stack.host import Host, HostConfig
-from usertcp.wire import icmp, ipv4, ipv6, virtio
+from usertcp.wire import icmp, ipv4, ipv6, udp, virtio
 from usertcp.wire.malformed import Malformed
 
 US = {4: bytes([192, 0, 2, 2]), 6: bytes.fromhex("fd00") + bytes(13) + b"\2"}
@@ -27,6 +27,11 @@ def packet(family: int, protocol: int, payload: bytes) -> bytes:
     if family == 4:
         return ipv4.emit(ipv4.Header(PEER[4], US[4], protocol), len(payload)) + payload
     return ipv6.emit(ipv6.Header(PEER[6], US[6], protocol), len(payload)) + payload
+
+
+def datagram_packet(family: int, payload: bytes = b"") -> bytes:
+    """A UDP datagram from port 50000 to port 9."""
+    return packet(family, udp.PROTOCOL, udp.emit(PEER[family], US[family], 50000, 9, payload) + payload)
 
 
 def icmp_packet(family: int, message: icmp.Message) -> bytes:
@@ -85,7 +90,7 @@ def test_a_damaged_ping_is_dropped(family: int) -> None:
 def test_udp_finds_no_port(family: int) -> None:
     """RFC 1122 §4.1.3.1, RFC 4443 §3.1: the answer quotes the datagram."""
     host = make_host()
-    datagram = packet(family, 17, bytes.fromhex("c350000900080000"))
+    datagram = datagram_packet(family)
     host.packet_arrives(datagram, 1.0)
     code = icmp.V4_PORT if family == 4 else icmp.V6_PORT
     assert answer(host, family) == icmp.Unreachable(code, datagram)
@@ -139,7 +144,7 @@ def test_ipv6_has_no_icmpv4() -> None:
 def test_what_we_quote_is_bounded(family: int) -> None:
     """RFC 1812 §4.3.2.3, RFC 4443 §2.4(c)."""
     host = make_host()
-    host.packet_arrives(packet(family, 17, bytes.fromhex("c3500009") + bytes(1400)), 1.0)
+    host.packet_arrives(datagram_packet(family, bytes(1400)), 1.0)
     ((*buffers,),) = host.outbox
     assert len(b"".join(buffers)) == (576 if family == 4 else 1280)
 
@@ -168,14 +173,25 @@ def test_errors_about_what_is_not_ours(family: int) -> None:
 
 
 @families
+def test_a_datagram_with_a_wrong_checksum_is_answered_by_nothing(family: int) -> None:
+    """RFC 1122 §4.1.3.4: it is discarded silently."""
+    host = make_host()
+    damaged = bytearray(datagram_packet(family, b"payload"))
+    damaged[-1] ^= 1
+    host.packet_arrives(bytes(damaged), 1.0)
+    assert not host.outbox
+    assert counted(host) == {"udp-checksum": 1}
+
+
+@families
 def test_errors_are_rate_limited(family: int) -> None:
     """RFC 4443 §2.4(f) (MUST)."""
     host = make_host(config=HostConfig(icmp_rate=10, icmp_burst=5))
     for _ in range(20):
-        host.packet_arrives(packet(family, 17, bytes(8)), 1.0)
+        host.packet_arrives(datagram_packet(family), 1.0)
     assert len(host.outbox) == 5
     assert host.stats["icmp-held-back"] == 15
-    host.packet_arrives(packet(family, 17, bytes(8)), 1.2)
+    host.packet_arrives(datagram_packet(family), 1.2)
     assert len(host.outbox) == 6
 
 
