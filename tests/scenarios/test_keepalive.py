@@ -38,6 +38,15 @@ def test_two_hours_by_default() -> None:
     peer.receives(ACK, seq=0, length=0, after=75)
 
 
+def test_times_whose_sums_are_not_exact() -> None:
+    """The last segment came at a time t for which (t + 7200) - t is a hair less than 7200."""
+    us, peer = established(replace(PLAIN, keepalive=True))
+    us.waits(1000.005 - us.now)
+    peer.sends(ACK)
+    assert us.now + 7200 - us.now < 7200
+    peer.receives(ACK, seq=0, length=0, after=7200)
+
+
 def test_a_probe_is_an_old_segment_without_data() -> None:
     """SEG.SEQ = SND.NXT-1, and no byte of garbage (SHLD-12); an ACK of it is all that is needed."""
     us, peer = established(KEEPALIVE)

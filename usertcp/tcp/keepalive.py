@@ -28,7 +28,8 @@ def fire(tcb: Connection, now: float) -> None:
         tcb.keepalive_due = now + settings.keepalive_idle
         return
     last = max(tcb.last_arrival, -inf)
-    heard = last >= tcb.keepalive_sent_at if tcb.keepalive_probes else now - last < settings.keepalive_idle
+    # The same sum as that which the timer was set to: a difference could be a hair less, for ever.
+    heard = last >= tcb.keepalive_sent_at if tcb.keepalive_probes else now < last + settings.keepalive_idle
     if tcb.rtx or heard:
         # Something was heard, or the retransmission timer watches over what is outstanding (MUST-26).
         tcb.keepalive_probes = 0
