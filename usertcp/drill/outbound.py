@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 from usertcp.drill.flows import Flows
 from usertcp.drill.ignore import Ignore
-from usertcp.drill.packets import Difference, Flow, compare, divide, split
-from usertcp.drill.packets.live import LiveTcp, read
+from usertcp.drill.packets import Difference, Flow, compare, divide, payload_length, split
 from usertcp.drill.script import Packet, TcpPacket
 from usertcp.drill.target import Sent
 
@@ -86,7 +85,7 @@ class Outbound:
         What is left of the packet waits for the next expectation, and what is left of the expectation for the
         next packet.
         """
-        expected, actual = packet.sequence.length, _payload_length(sent.packet)
+        expected, actual = packet.sequence.length, payload_length(sent.packet)
         size = self._segment_size() if min(expected, actual) and expected != actual else None
         if not size or min(expected, actual) % size:
             return None
@@ -102,8 +101,3 @@ class Outbound:
         if halves is None or compare(halves[0], sent.packet, flow, ignore):
             return None
         return Match(sent, flow, [], halves[1])
-
-
-def _payload_length(packet: bytes) -> int:
-    body = read(packet).body
-    return len(body.payload) if isinstance(body, LiveTcp) else 0
