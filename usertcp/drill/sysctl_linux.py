@@ -57,7 +57,10 @@ def _receive_buffers(system: System, value: Value) -> System:
 
 
 def _window_scale(system: System) -> System:
-    return system
+    """A SYN's window scale is made for the larger of what a buffer grows to and what a socket may ask for."""
+    return system.with_settings(
+        window_scale_buffer=max(system.settings.receive_buffer, system.sockets.receive_buffer_limit)
+    )
 
 
 def _send_buffers(system: System, value: Value) -> System:
@@ -165,7 +168,7 @@ _TCP: Final[dict[str, Variable]] = {
     "tcp_synack_retries": Variable("5", number(0, 255), later("syn_ack_retries", int)),
     "tcp_retries1": Variable("3", number(0, 255), setting("r1", int)),
     "tcp_retries2": Variable("15", number(0, 255), later("retries", int)),
-    "tcp_orphan_retries": Variable("0", number(0, 255), later("orphan_retries", int, _ORPHANS)),
+    "tcp_orphan_retries": Variable("0", number(0, 255), later("orphan_retries", lambda n: n or 8, _ORPHANS)),
     "tcp_fin_timeout": Variable("60", number(0, _LARGE), setting("fin_wait_2_timeout", float)),
     "tcp_keepalive_time": Variable("7200", number(0, _LARGE), setting("keepalive_idle", float)),
     "tcp_keepalive_intvl": Variable("75", number(0, _LARGE), setting("keepalive_interval", float)),
