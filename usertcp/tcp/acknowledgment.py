@@ -101,8 +101,10 @@ def _restart_timer(tcb: Connection, now: float) -> None:
     if tcb.rtx:
         tcb.retransmit_due = now + tcb.rtt.rto  # RFC 6298 §5.3
         tcb.at_risk_since = now
+        if tcb.resent_since != inf:
+            tcb.resent_since = inf
     else:
-        tcb.retransmit_due = tcb.at_risk_since = inf  # RFC 6298 §5.2
+        tcb.retransmit_due = tcb.at_risk_since = tcb.resent_since = inf  # RFC 6298 §5.2
         tlp.cancel(tcb)
 
 
@@ -121,7 +123,7 @@ def _take_sample(tcb: Connection, segment: Segment, delivery: Delivery, now: flo
         sample = max(elapsed, 1) / 1000
     else:
         return None
-    tcb.rtt.sample(sample)
+    tcb.rtt.sample(sample, tcb.snd_una, tcb.snd_nxt)
     return sample
 
 

@@ -40,7 +40,7 @@ from usertcp.tcp.rack import Rack
 from usertcp.tcp.receive_buffer import ReceiveBuffer
 from usertcp.tcp.recovery import Recovery
 from usertcp.tcp.retransmission import RetransmissionQueue
-from usertcp.tcp.rtt import RttEstimator
+from usertcp.tcp.rtt import make as make_estimator
 from usertcp.tcp.send_buffer import SendBuffer
 from usertcp.tcp.settings import DEFAULT, Settings
 from usertcp.tcp.states import RECEIVE_CLOSED, Event, State, step
@@ -197,6 +197,9 @@ class Connection:
         "released",
         "remote_address",
         "remote_port",
+        "resent_bytes",
+        "resent_segments",
+        "resent_since",
         "retransmissions",
         "retransmit_due",
         "rtt",
@@ -388,7 +391,7 @@ class Connection:
         self.challenge_after = -inf
 
         # Retransmission and recovery
-        self.rtt = RttEstimator(settings.initial_rto, settings.min_rto, settings.max_rto)
+        self.rtt = make_estimator(settings)
         self.congestion: CongestionControl = make_controller(
             settings.congestion_control,
             settings.initial_window,
@@ -403,6 +406,8 @@ class Connection:
         self.sws_override = False
         #: Since when something has been waiting for an answer (R2, §3.8.3).
         self.at_risk_since = inf
+        #: Since when something has been sent again without an acknowledgment of anything.
+        self.resent_since = inf
         self.dup_acks = 0
         self.rack = Rack()
         self.recovery = Recovery()
@@ -438,6 +443,9 @@ class Connection:
         self.bytes_sent = 0
         self.bytes_received = 0
         self.retransmissions = 0
+        #: What these were: segments on the wire, and bytes of data.
+        self.resent_segments = 0
+        self.resent_bytes = 0
 
     # -- The one place where the state changes --------------------------------------------------------
 

@@ -37,9 +37,11 @@ def fire(tcb: Connection, now: float) -> None:
         if tcb.rtx:
             tcb.keepalive_due = max(tcb.keepalive_due, now + settings.keepalive_interval)
         return
-    if tcb.keepalive_probes >= settings.keepalive_probes:
+    if _is_dead(tcb, now - last):
         tcb.outlet.count("timed-out")
         silent = now - last
+        if settings.reset_on_timeout != "never":
+            output.send_reset(tcb, now)
         tcb.step(Event.KEEPALIVE_TIMEOUT, now)
         tcb.end(now, ConnectionTimedOut(f"the peer was silent for {silent:.0f} s and answered no keep-alive"))
         return
@@ -48,3 +50,10 @@ def fire(tcb: Connection, now: float) -> None:
     tcb.outlet.count("keepalives-sent")
     output.send_keepalive(tcb, now)
     tcb.keepalive_due = now + settings.keepalive_interval
+
+
+def _is_dead(tcb: Connection, silent: float) -> bool:
+    """Whether enough probes stayed unanswered, or for long enough (RFC 9293 §3.9.1.1's timeout, if there is one)."""
+    if tcb.user_timeout is None:
+        return tcb.keepalive_probes >= tcb.settings.keepalive_probes
+    return tcb.keepalive_probes > 0 and silent >= tcb.user_timeout

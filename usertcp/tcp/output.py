@@ -85,6 +85,9 @@ def resend(tcb: Connection, record: Record, now: float, rule: str) -> None:
     if record.times_sent:
         length = record.end - record.seq
         tcb.retransmissions += 1
+        tcb.resent_segments += max(1, -(-length // tcb.snd_mss))
+        tcb.resent_bytes += length - record.syn - record.fin
+        tcb.resent_since = min(tcb.resent_since, now)
         tcb.outlet.count("retransmissions")
         note_retransmission(tcb, record.seq, length, opening.timestamp(tcb, now) if tcb.timestamps else None)
         trace = tcb.outlet.trace
@@ -273,11 +276,15 @@ def _watch_for_stall(tcb: Connection, now: float) -> None:
     tcb.probing = True
     if tcb.at_risk_since == inf:
         tcb.at_risk_since = now
-    tcb.retransmit_due = now + (tcb.settings.sws_override if tcb.snd_wnd else tcb.rtt.rto)
+    override = tcb.settings.sws_override
+    tcb.retransmit_due = now + (override if override is not None and tcb.snd_wnd else tcb.rtt.rto)
 
 
 def send_probe(tcb: Connection, now: float) -> None:
-    """One byte (or the FIN) into a closed window (RFC 9293 §3.8.6.1)."""
+    """One byte (or the FIN) into a closed window (RFC 9293 §3.8.6.1), or what the peer must answer as well."""
+    if tcb.settings.zero_window_probe == "old":
+        send_keepalive(tcb, now)
+        return
     if tcb.rtx:
         record = tcb.rtx.first
         record.times_sent += 1  # its round trip says nothing any more
@@ -331,7 +338,10 @@ def challenge_ack(tcb: Connection, reason: str, now: float) -> None:
 
 
 def send_keepalive(tcb: Connection, now: float) -> None:
-    """<SEQ=SND.NXT-1><ACK=RCV.NXT><CTL=ACK>: an old segment, which the peer must answer (RFC 9293 §3.8.4)."""
+    """<SEQ=SND.NXT-1><ACK=RCV.NXT><CTL=ACK>: an old segment, which the peer must answer (RFC 9293 §3.8.4).
+
+    Nothing is outstanding, so it is an empty segment from before the window.
+    """
     transmit(tcb, tcb.snd_nxt - 1, ACK, b"", now)
 
 

@@ -123,7 +123,7 @@ def _look_for_losses(tcb: Connection, now: float) -> None:
     if tcb.path.probe is not None:
         path_mtu.look_at_probe(tcb, now)
     if wait:
-        tcb.loss_due = now + wait
+        tcb.loss_due = now + wait + tcb.settings.probe_slack
         tcb.loss_is_reordering = True
     elif tcb.loss_is_reordering:
         tlp.cancel(tcb)

@@ -46,14 +46,36 @@ class Settings:
     #: covers a peer's delayed acknowledgments.  The upper bound must be at least 60 s (§2.5).
     min_rto: float = 0.2
     max_rto: float = 60.0
+    #: What is added to the timeout after all else, its back-off included, and what it is at least.
+    rto_slop: float = 0.0
+    rto_floor: float = 0.0
+    #: The variance in it: "rfc6298": the present one; "round": the largest of the last round trip
+    #: (:class:`usertcp.tcp.rtt.LargestOfRound`).
+    rto_variance: str = "rfc6298"
     #: After so many retransmissions of one segment the application is told (RFC 9293 §3.8.3, R1 >= 3).
     r1: int = 3
     #: After so long without an answer the connection is aborted: R2 >= 100 s, >= 3 minutes for a SYN
     #: (RFC 9293 §3.8.3, MUST-23).
     r2: float = 900.0
     r2_syn: float = 180.0
-    #: The sender's override for silly-window avoidance, 0.1 to 1 s (RFC 9293 §3.8.6.2.1).
-    sws_override: float = 0.2
+    #: R2 as a number of retransmissions instead: as long as so many take, counted from the first of them, whose timer
+    #: begins with ``min_rto`` and doubles; and the same of a connection whose application is gone.  None: ``r2`` and
+    #: ``orphan_timeout``.
+    retries: int | None = None
+    orphan_retries: int | None = None
+    #: How often a SYN and a SYN,ACK are sent again; None: for as long as ``r2_syn`` lets.
+    syn_retries: int | None = None
+    syn_ack_retries: int | None = None
+    #: So many first timeouts of a SYN neither double its timer nor count as retries.
+    syn_linear_timeouts: int = 0
+    #: What follows each SYN as a multiple of ``initial_rto``, the last for all later ones; (): doubled each time.
+    syn_backoff: tuple[int, ...] = ()
+    #: Tell the peer by a RST that it is given up: "never", where it does not answer "keepalives", or "always".
+    reset_on_timeout: str = "never"
+    #: What probes a closed window: "byte": the next one; "old": an empty segment from before the window.
+    zero_window_probe: str = "byte"
+    #: The sender's override for silly-window avoidance, 0.1 to 1 s (RFC 9293 §3.8.6.2.1); None: the timeout.
+    sws_override: float | None = 0.2
     #: Initial congestion window in segments (RFC 6928).
     initial_window: int = 10
     #: Bytes counted per acknowledgment, in segments: L of RFC 3465.  An acknowledgment here may cover a
@@ -67,6 +89,8 @@ class Settings:
     #: Tail loss probes (RFC 8985 §7): their least delay, and how long a peer may delay an acknowledgment.
     tlp: bool = True
     min_pto: float = 0.01
+    #: What the timers of tail loss probes and of RACK wait beyond the RFC's times: those of a coarse clock do.
+    probe_slack: float = 0.0
     peer_ack_delay: float = 0.2
     #: TCP Fast Open (RFC 7413), as client where data is given with OPEN, as server where the listener wants it.
     fast_open: bool = True

@@ -11,6 +11,7 @@ from usertcp.tcp.states import Event, State
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
+    from usertcp.tcp.retransmission import Record
 
 #: Sums of times as floats are not exact: what is due so soon is due.
 _EPSILON: Final = 1e-9
@@ -55,47 +56,70 @@ def _retransmission(tcb: Connection, now: float) -> None:
 def _zero_window(tcb: Connection, now: float) -> None:
     """Probe.  As long as the peer acknowledges, the connection stays open (RFC 9293 §3.8.6.1, MUST-37)."""
     limit = user_timeout.limit(tcb, syn=False)
-    if now - tcb.last_arrival >= limit:
+    if now - tcb.last_arrival >= limit - _EPSILON:
         _give_up(tcb, now, "the peer stopped answering the probes of its closed window")
         return
-    if (tcb.released or tcb.user_timeout is not None) and now - tcb.at_risk_since >= limit:
-        _give_up(tcb, now, f"the peer kept its window closed for {now - tcb.at_risk_since:.0f} s")
+    closed_for = now - tcb.at_risk_since
+    if (tcb.released or tcb.user_timeout is not None) and closed_for >= limit - _EPSILON:
+        _give_up(tcb, now, f"the peer kept its window closed for {closed_for:.0f} s")
         return
-    output.send_probe(tcb, now)
+    if tcb.settings.zero_window_probe == "old" and tcb.rtx:
+        _into_closed_window(tcb, now)
+    else:
+        output.send_probe(tcb, now)
+        tcb.probing = True
     tcb.outlet.count("window-probes")
     tcb.rtt.back_off()  # RFC 9293 §3.8.6.1 (SHLD-30)
-    tcb.probing = True
     tcb.retransmit_due = now + tcb.rtt.rto
+    if tcb.user_timeout is not None:
+        tcb.retransmit_due = min(tcb.retransmit_due, tcb.at_risk_since + limit)
+
+
+def _into_closed_window(tcb: Connection, now: float) -> None:
+    """The window was closed over what is outstanding: a retransmission is the probe, too (RFC 9293 §3.8.6.1)."""
+    tcb.step(Event.RETRANSMISSION_TIMEOUT, now)
+    recovery.on_timeout(tcb, now)
+    tcb.touch()
 
 
 def _expired(tcb: Connection, now: float) -> None:
     """RFC 6298 §5.4-§5.6, RFC 9293 §3.8.3."""
     first = tcb.rtx.first
-    limit = user_timeout.limit(tcb, syn=first.syn)
-    waited = now - tcb.at_risk_since
-    if waited >= limit - _EPSILON:
+    if user_timeout.expired(tcb, first, now):
         what = "our SYN" if first.syn else "our data"
         detail = f" ({tcb.soft_error})" if tcb.soft_error_at >= tcb.at_risk_since else ""
-        _give_up(tcb, now, f"the peer did not acknowledge {what} within {waited:.0f} s{detail}")
+        _give_up(tcb, now, f"the peer did not acknowledge {what} within {now - tcb.at_risk_since:.0f} s{detail}")
         return
     tcb.step(Event.RETRANSMISSION_TIMEOUT, now)
     if first.syn:
-        if tcb.state is State.SYN_SENT:
-            tcb.rtx.mark_lost(first)  # data that went with it waits for the answer (RFC 7413 §4.2.2)
-        else:
-            tcb.rtx.mark_all_lost()
+        _syn_expired(tcb, first)
     else:
         recovery.on_timeout(tcb, now)
         path_mtu.on_timeout(tcb, now)
-    tcb.rtt.back_off()
+        tcb.rtt.back_off()
     tcb.retransmit_due = now + tcb.rtt.rto
     if tcb.user_timeout is not None:
-        tcb.retransmit_due = min(tcb.retransmit_due, tcb.at_risk_since + limit)  # it ends then, not an RTO later
+        # it ends then, not an RTO later
+        tcb.retransmit_due = min(tcb.retransmit_due, tcb.at_risk_since + user_timeout.limit(tcb, syn=first.syn))
     tcb.outlet.count("retransmission-timeouts")
     if first.times_sent == tcb.settings.r1:
         _r1_reached(tcb, now)
     recovery.tell(tcb, f"retransmission timeout, the next one after {tcb.rtt.rto:.3g} s", now)
     tcb.touch()
+
+
+def _syn_expired(tcb: Connection, first: Record) -> None:
+    settings = tcb.settings
+    if tcb.state is not State.SYN_SENT:
+        tcb.rtx.mark_all_lost()
+        tcb.rtt.back_off()
+        return
+    tcb.rtx.mark_lost(first)  # data that went with it waits for the answer (RFC 7413 §4.2.2)
+    if settings.syn_backoff:
+        steps = settings.syn_backoff
+        tcb.rtt.rto = settings.initial_rto * steps[min(first.times_sent, len(steps) - 1)]
+    elif first.times_sent > settings.syn_linear_timeouts:
+        tcb.rtt.back_off()
 
 
 def _r1_reached(tcb: Connection, now: float) -> None:
@@ -108,5 +132,7 @@ def _r1_reached(tcb: Connection, now: float) -> None:
 def _give_up(tcb: Connection, now: float, why: str) -> None:
     """R2 is reached: the connection is closed and the application told (RFC 9293 §3.8.3)."""
     tcb.outlet.count("timed-out")
+    if tcb.settings.reset_on_timeout == "always" and tcb.state is not State.SYN_SENT:
+        output.send_reset(tcb, now)
     tcb.step(Event.USER_TIMEOUT, now)
     tcb.end(now, ConnectionTimedOut(why))

@@ -28,6 +28,8 @@ def schedule(tcb: Connection, now: float) -> None:
         pto = 2 * srtt + tcb.settings.peer_ack_delay  # the peer may wait with acknowledging a single segment
     else:
         pto = 2 * srtt
+    if srtt is not None and tcb.snd_nxt - tcb.snd_una > tcb.snd_mss:
+        pto += tcb.settings.probe_slack
     tcb.loss_due = min(now + max(pto, tcb.settings.min_pto), tcb.retransmit_due)
 
 

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from math import inf, log2
 from typing import TYPE_CHECKING, Final
 
+from usertcp.tcp.states import State
 from usertcp.wire.tcp import Options
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
+    from usertcp.tcp.retransmission import Record
+    from usertcp.tcp.settings import Settings
 
 #: Bounds of what a peer can make us use, in seconds (RFC 5482 §3.1: L_LIMIT, U_LIMIT).
 LOWEST: Final = 100.0
 HIGHEST: Final = 24 * 3600.0
+#: Sums of times as floats are not exact.
+_EPSILON: Final = 1e-9
 
 
 def limit(tcb: Connection, *, syn: bool) -> float:
@@ -22,6 +28,32 @@ def limit(tcb: Connection, *, syn: bool) -> float:
     if tcb.released and not syn and not tcb.linger:
         return min(seconds, settings.orphan_timeout)  # whatever the peer's option asked for
     return seconds
+
+
+def expired(tcb: Connection, first: Record, now: float) -> bool:
+    """The retransmission timer of ``first`` has run out: is that the last time (R2)?"""
+    settings = tcb.settings
+    waited = now - tcb.at_risk_since
+    if first.syn:
+        retries = settings.syn_retries if tcb.state is State.SYN_SENT else settings.syn_ack_retries
+        if retries is not None:
+            linear = settings.syn_linear_timeouts if tcb.state is State.SYN_SENT else 0
+            patience = inf if tcb.user_timeout is None else tcb.user_timeout
+            return first.times_sent > retries + linear or waited >= patience - _EPSILON
+    elif tcb.user_timeout is None:
+        tries = settings.orphan_retries if tcb.released else settings.retries
+        if tries is not None:
+            return now - tcb.resent_since >= time_of_retries(tries, settings) - _EPSILON
+    return waited >= limit(tcb, syn=first.syn) - _EPSILON
+
+
+def time_of_retries(tries: int, settings: Settings) -> float:
+    """How long ``tries`` retransmissions take whose timer begins with the least timeout and doubles up to the most."""
+    least, most = settings.min_rto, settings.max_rto
+    doublings = int(log2(most / least))
+    if tries <= doublings:
+        return ((2 << tries) - 1) * least
+    return ((2 << doublings) - 1) * least + (tries - doublings) * most
 
 
 def take_option(tcb: Connection, options: Options) -> None:
