@@ -81,10 +81,10 @@ def test_r2_of_a_connection_whose_application_is_gone() -> None:
 def test_the_peer_may_be_told_that_it_is_given_up(when: str, told: bool) -> None:
     us, peer = established(replace(PLAIN, retries=1, reset_on_timeout=when), round_trip=0.1)
     us.sends(b"a")
-    us.waits(0.3)
+    us.waits(0.4)
     peer.ignores()
     if told:
-        peer.receives(RST, seq=2, after=0.6)
+        peer.receives(RST, seq=2, after=0.5)
     else:
         peer.hears_nothing(during=5)
     assert us.state is State.CLOSED
