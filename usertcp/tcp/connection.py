@@ -31,7 +31,7 @@ from usertcp.tcp import (
     sendable,
     timeouts,
 )
-from usertcp.tcp.congestion.registry import make as make_controller
+from usertcp.tcp.congestion import registry
 from usertcp.tcp.ecn import Ecn
 from usertcp.tcp.errors import TcpError
 from usertcp.tcp.events import Kind, Sink
@@ -392,14 +392,7 @@ class Connection:
 
         # Retransmission and recovery
         self.rtt = make_estimator(settings)
-        self.congestion: CongestionControl = make_controller(
-            settings.congestion_control,
-            settings.initial_window,
-            settings.ack_counting_limit,
-            paced=settings.paced,
-            validate=settings.validate_window,
-            abe=settings.abe,
-        )
+        self.congestion: CongestionControl = registry.of_settings(settings)
         self.retransmit_due = inf
         #: The retransmission timer is really a zero-window probe's.
         self.probing = False

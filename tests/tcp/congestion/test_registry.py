@@ -1,6 +1,7 @@
 import pytest
 
-from usertcp.tcp.congestion.registry import NAMES, make
+from usertcp.tcp.congestion.registry import NAMES, make, of_settings, successor
+from usertcp.tcp.settings import Settings
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -33,3 +34,13 @@ def test_the_options_arrive() -> None:
         control.cwnd = control.ssthresh = 100_000
         control.on_congestion_mark(100_000, 0.0)
         assert control.cwnd == kept
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_successor_has_the_window_of_the_one_before(name: str) -> None:
+    before = of_settings(Settings(initial_window=4))
+    before.set_mss(1000)
+    assert before.cwnd == 4000
+    before.cwnd, before.ssthresh = 50_000, 70_000
+    after = successor(before, Settings(congestion_control=name), 1000)
+    assert (after.name, after.cwnd, after.ssthresh) == (name, 50_000, 70_000)

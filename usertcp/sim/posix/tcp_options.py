@@ -185,8 +185,9 @@ def _set_congestion(socket: TcpSocket, value: bytes) -> None:
     if name not in registry.NAMES:
         raise failure(ENOENT)
     socket.override(congestion_control=name)
-    if socket.connection is not None and socket.connection.congestion.name != name:
-        raise NotSupported("another congestion controller for a connection that has begun")
+    connection = socket.connection
+    if connection is not None and connection.congestion.name != name:
+        connection.congestion = registry.successor(connection.congestion, connection.settings, connection.snd_mss)
 
 
 def _congestion(socket: TcpSocket) -> bytes:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from usertcp.tcp.congestion.base import CongestionControl
 from usertcp.tcp.congestion.bbr import Bbr
 from usertcp.tcp.congestion.cubic import Cubic
 from usertcp.tcp.congestion.dctcp import Dctcp
 from usertcp.tcp.congestion.newreno import NewReno
+
+if TYPE_CHECKING:
+    from usertcp.tcp.settings import Settings
 
 #: Every name that :func:`make` knows, the default first.
 NAMES: Final = ("cubic", "reno", "bbr", "dctcp")
@@ -40,3 +43,23 @@ def make(
         case "dctcp":
             return Dctcp(initial_segments, counting_limit, paced=paced, validate=validate)
     raise ValueError(f"no congestion control {name!r}; there are: {', '.join(NAMES)}")
+
+
+def of_settings(settings: Settings) -> CongestionControl:
+    """The controller that a connection with these settings begins with.  Raises ValueError."""
+    return make(
+        settings.congestion_control,
+        settings.initial_window,
+        settings.ack_counting_limit,
+        paced=settings.paced,
+        validate=settings.validate_window,
+        abe=settings.abe,
+    )
+
+
+def successor(before: CongestionControl, settings: Settings, mss: int) -> CongestionControl:
+    """The controller of ``settings`` in the middle of a connection: the window stays, all else begins anew."""
+    after = of_settings(settings)
+    after.set_mss(mss)
+    after.cwnd, after.ssthresh = before.cwnd, before.ssthresh
+    return after
