@@ -462,7 +462,7 @@ class Host:
     def acknowledge(self, waiting: TimeWait, now: float) -> None:
         """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK> for the peer of a TIME-WAIT."""
         ts_val = None
-        if waiting.ts_offset is not None:
+        if waiting.timestamps:
             ts_val = (int(now * 1000) + waiting.ts_offset) & MASK
         if self.trace is not None:
             seq, ack, window = waiting.snd_nxt & MASK, waiting.rcv_nxt & MASK, waiting.window << waiting.rcv_wscale

@@ -329,7 +329,7 @@ class Connection:
         self.defers_bursts = settings.tso_window_divisor > 0
         self.pushes_bursts = settings.push_super_segments
         #: Where segments must end, and data that was not sent follows or may follow.
-        self.record_ends: list[int] = []
+        self.record_ends: list[int] | None = None
         self.blocked_on_room = False
 
         # Receive sequence variables
@@ -379,7 +379,7 @@ class Connection:
 
         # Selective acknowledgments (RFC 2018): held ranges by when they last changed, and a duplicate to report
         self.sack_ok = settings.sack
-        self.sack_recent: list[int] = []
+        self.sack_recent: tuple[int, ...] = ()
         self.dsack: tuple[int, int] | None = None
 
         self.ecn = Ecn()
@@ -478,6 +478,7 @@ class Connection:
         self.more = more
         taken = calls.send(self, data, now)
         if end_of_record and taken == len(data):
+            self.record_ends = self.record_ends or []
             self.record_ends.append(self.send_buffer.end)
         return taken
 

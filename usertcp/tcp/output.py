@@ -190,7 +190,7 @@ def _ended(tcb: Connection) -> bool:
 
 def _until_record_ends(tcb: Connection, unsent: int) -> int:
     """How much of ``unsent`` may go into one segment."""
-    ends = tcb.record_ends
+    ends = tcb.record_ends or []
     while ends and ends[0] <= tcb.snd_nxt:
         ends.pop(0)
     return min(unsent, ends[0] - tcb.snd_nxt) if ends else unsent

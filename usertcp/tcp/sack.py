@@ -23,11 +23,7 @@ _OPTION_SPACE: Final = 40
 
 def note_held(tcb: Connection, seq: int) -> None:
     """Data at ``seq`` was held: its block comes first in the next options (RFC 2018 §4)."""
-    recent = tcb.sack_recent
-    if seq in recent:
-        recent.remove(seq)
-    recent.insert(0, seq)
-    del recent[4:]
+    tcb.sack_recent = (seq, *(each for each in tcb.sack_recent if each != seq))[:4]
 
 
 def note_duplicate(tcb: Connection, left: int, right: int) -> None:
@@ -65,8 +61,8 @@ def _held_blocks(tcb: Connection) -> list[tuple[int, int]]:
             stale.append(seq)
         else:
             blocks.append(block)
-    for seq in stale:
-        tcb.sack_recent.remove(seq)
+    if stale:
+        tcb.sack_recent = tuple(seq for seq in tcb.sack_recent if seq not in stale)
     for held in tcb.receive_buffer.held:
         if len(blocks) >= 4:
             break

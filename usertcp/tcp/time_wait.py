@@ -39,13 +39,12 @@ class TimeWait:
     """What must be remembered: where both sequences ended, until when, and for whom.
 
     ``window`` is the window field of our last acknowledgment; the scales are what window fields are shifted
-    by to show them in a trace.  ``ts_offset`` is None where the connection had no timestamps.  ``due`` is
-    the end of 2 MSL in seconds.
+    by to show them in a trace.  ``timestamps``: the connection had them.  ``due`` is the end of 2 MSL in seconds.
     """
 
     __slots__ = (
         "challenge_after", "connection", "due", "key", "number", "rcv_nxt", "rcv_wscale", "settings", "snd_nxt",
-        "snd_wscale", "traffic_class", "ts_offset", "ts_recent", "window",
+        "snd_wscale", "timestamps", "traffic_class", "ts_offset", "ts_recent", "window",
     )  # fmt: skip
 
     def __init__(self, tcb: Connection, window: int) -> None:
@@ -56,7 +55,8 @@ class TimeWait:
         self.window = window
         self.rcv_wscale = tcb.rcv_wscale
         self.snd_wscale = tcb.snd_wscale
-        self.ts_offset = tcb.ts_offset if tcb.timestamps else None
+        self.timestamps = tcb.timestamps
+        self.ts_offset = tcb.ts_offset
         self.ts_recent = tcb.ts_recent
         self.due = tcb.time_wait_due
         self.settings = tcb.settings
@@ -74,7 +74,7 @@ def gives_way(waiting: TimeWait, syn: Segment, *, timestamps: bool) -> bool:
     later = unwrap(syn.seq, waiting.rcv_nxt) >= waiting.rcv_nxt  # beyond the FIN, which stands before it
     if not timestamps or syn.ts_val is None:
         return later
-    if waiting.ts_offset is None:
+    if not waiting.timestamps:
         return True
     newer = (syn.ts_val - waiting.ts_recent) & MASK
     return newer < 0x80000000 if newer else later
@@ -102,7 +102,7 @@ def segment_arrives(waiting: TimeWait, segment: Segment, outlet: Outlet, now: fl
         outlet.acknowledge(waiting, now)
     elif flags & FIN and end == waiting.rcv_nxt:  # Eighth, check the FIN bit
         _step(waiting, Event.RCV_FIN, outlet, now)
-        if waiting.ts_offset is not None and segment.ts_val is not None:
+        if waiting.timestamps and segment.ts_val is not None:
             waiting.ts_recent = segment.ts_val  # RFC 7323 §5.3, R3
         waiting.due = now + waiting.settings.time_wait
         outlet.acknowledge(waiting, now)
@@ -116,7 +116,7 @@ def segment_arrives(waiting: TimeWait, segment: Segment, outlet: Outlet, now: fl
 
 def _is_older(waiting: TimeWait, segment: Segment) -> bool:
     """Whether the timestamp is from before the last one of the connection."""
-    if waiting.ts_offset is None or segment.ts_val is None:
+    if not waiting.timestamps or segment.ts_val is None:
         return False
     return bool((segment.ts_val - waiting.ts_recent) & 0x80000000)
 
