@@ -146,6 +146,13 @@ def test_absolute_numbers_are_those_on_the_wire() -> None:
 def test_a_segment_without_an_acknowledgment_has_none() -> None:
     flow = answered()
     assert wire(build(segment("P", 1, length=1), flow)).ack == 0
+    assert wire(build(segment(".", 1, length=1), flow)).ack == OUR_ISN
+    # A number without the flag means nothing, and stays as it is.
+    for absolute in (False, True):
+        packet = segment("P", 1, 5, length=1, ack_absolute=absolute)
+        assert wire(build(packet, flow)).ack == 5
+        assert compare(packet, live("P", OUR_ISN + 1, 5, length=1), flow) == []
+        assert [found.field for found in compare(packet, live("P", OUR_ISN + 1, 6, length=1), flow)] == ["ack"]
 
 
 def stamped(flags: str, value: int, echo: int) -> TcpPacket:

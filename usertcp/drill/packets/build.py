@@ -125,10 +125,10 @@ def _tcp(packet: TcpPacket, flow: Flow) -> bytes:
 
 
 def _ack(packet: TcpPacket, flow: Flow) -> int:
-    if packet.ack is None and "." not in packet.flags:
-        return 0
     number = packet.ack or 0
-    return number & 0xFFFFFFFF if packet.ack_absolute else flow.inbound_ack(number)
+    # Without the flag the field has no meaning, and so none to be mapped.
+    absolute = packet.ack_absolute or "." not in packet.flags
+    return number & 0xFFFFFFFF if absolute else flow.inbound_ack(number)
 
 
 def _live_option(option: TcpOption, flow: Flow) -> TcpOption:

@@ -173,7 +173,7 @@ def _flags(expected: TcpPacket, seen: TcpPacket, ignore: Set[Ignore]) -> list[Di
 
 def _ack(expected: TcpPacket, seen: TcpPacket, flow: Flow) -> list[Difference]:
     actual = seen.ack or 0
-    if expected.ack_absolute:
+    if expected.ack_absolute and "." in expected.flags:
         actual += flow.remote_offset
     return _field("ack", (expected.ack or 0) & 0xFFFFFFFF, actual & 0xFFFFFFFF)
 
