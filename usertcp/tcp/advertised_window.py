@@ -170,6 +170,8 @@ def could_offer(tcb: Connection) -> int:
     unit = (1 << tcb.rcv_wscale) - 1
     mss = min(tcb.rcv_mss, full)
     if free < full // 2:
+        if tcb.ack_timing is not None:
+            tcb.ack_timing.quick = 0  # no reason to hurry a peer that we can not take much more of
         free &= ~unit
         if free < room // 16 or free < mss:
             return 0
@@ -182,6 +184,11 @@ def could_offer(tcb: Connection) -> int:
     if mss == full and free > window + full // 2:
         return free
     return window
+
+
+def would_not_shrink(tcb: Connection) -> bool:
+    """Whether an acknowledgment that leaves now would promise as much as the last one."""
+    return tcb.window_bounds is None or could_offer(tcb) >= tcb.rcv_adv - tcb.last_ack_sent
 
 
 def _opens_by_doubling(tcb: Connection, remaining: int) -> bool:

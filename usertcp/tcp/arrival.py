@@ -8,6 +8,7 @@ packets so.  TIME-WAIT has a module of its own, :mod:`.time_wait`.
 
 from __future__ import annotations
 
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from usertcp.tcp import (
@@ -28,7 +29,7 @@ from usertcp.tcp.reset import reset_for, sequence_length
 from usertcp.tcp.states import RECEIVE_CLOSED, RECEIVING, SEND_CLOSED, Event, State
 from usertcp.tcp.wakeup import OPENED, READABLE
 from usertcp.wire.seq import MASK, unwrap
-from usertcp.wire.tcp import ACK, ECE, FIN, NO_OPTIONS, RST, SYN, URG, Segment
+from usertcp.wire.tcp import ACK, ECE, FIN, NO_OPTIONS, PSH, RST, SYN, URG, Segment
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
@@ -129,7 +130,10 @@ def _in_syn_sent(tcb: Connection, segment: Segment, now: float) -> None:
     if tcb.fast_open is not None:
         fast_open.answered(tcb, segment, again=again)
     _queue_from_syn(tcb, segment)
-    tcb.need_ack()
+    if tcb.ack_timing is None:
+        tcb.need_ack()
+    else:
+        tcb.ack_timing.syn_answered(tcb, now)
     _take_what_was_queued(tcb, now)
 
 
@@ -280,8 +284,10 @@ def _unacceptable(tcb: Connection, segment: Segment, seq: int, end: int, now: fl
     if flags & FIN and end == tcb.rcv_nxt and tcb.state in RECEIVE_CLOSED:
         tcb.step(Event.RCV_FIN, now)
     if end > seq:
-        if segment.payload and end <= tcb.rcv_nxt:
-            sack.note_duplicate(tcb, seq, seq + len(segment.payload))
+        if end <= tcb.rcv_nxt and not flags & SYN:
+            sack.note_duplicate(tcb, seq, end)
+        if tcb.ack_timing is not None and seq < tcb.rcv_nxt:
+            tcb.ack_timing.disorder(tcb)
         tcb.need_ack()
     else:
         # Two ends that disagree must not answer each other's empty segments for ever.
@@ -402,7 +408,8 @@ def _process_text(tcb: Connection, segment: Segment, seq: int, now: float) -> No
         sack.note_duplicate(tcb, seq, min(end, rcv_nxt))
         payload = payload[rcv_nxt - seq :]
         seq = rcv_nxt
-        tcb.need_ack()
+        if tcb.ack_timing is None:
+            tcb.need_ack()
     if not payload:
         if segment.flags & FIN and seq > rcv_nxt:
             output.send_ack(tcb, now)  # out of order like any byte (RFC 5681 §4.2)
@@ -431,7 +438,11 @@ def _in_order(tcb: Connection, segment: Segment, payload: bytes | memoryview, no
         receive_window.measure(tcb, segment, now)
     if tcb.window_bounds is not None:
         receive_window.segment_taken(tcb, tcb.window_bounds, length)
-    if length > tcb.rcv_mss:
+    timing = tcb.ack_timing
+    if timing is not None:
+        flags = segment.flags
+        timing.data_arrived(tcb, length, now, pushed=bool(flags & PSH), last=bool(flags & (FIN | SYN | URG | PSH)))
+    elif length > tcb.rcv_mss:
         # The largest segment seen is what "full-sized" means for this peer (§3.8.6.3).
         tcb.rcv_mss = min(length, tcb.path.link_mtu - opening.header_length(tcb))
     if buffer.held:
@@ -443,6 +454,8 @@ def _in_order(tcb: Connection, segment: Segment, payload: bytes | memoryview, no
 
 
 def _delivered(tcb: Connection, length: int) -> None:
+    if tcb.settings.acks_by_segments and (tcb.ack_due < inf or length > tcb.snd_mss):
+        tcb.need_ack()
     tcb.bytes_received += length
     tcb.unacked_bytes += length
     tcb.touch()
@@ -469,7 +482,8 @@ def _out_of_order(tcb: Connection, segment: Segment, seq: int, payload: bytes | 
     if trace is not None:
         trace((Kind.OUT_OF_ORDER, now, tcb.number, seq & MASK, len(payload), buffer.held_bytes))
     # One acknowledgment for each of them, not one a batch: the peer counts duplicates.
-    output.send_ack(tcb, now)
+    if tcb.ack_timing is None or tcb.ack_timing.out_of_order(tcb, now):
+        output.send_ack(tcb, now)
 
 
 def _check_fin(tcb: Connection, now: float) -> None:
@@ -480,7 +494,10 @@ def _check_fin(tcb: Connection, now: float) -> None:
     tcb.rcv_adv = max(tcb.rcv_adv, tcb.rcv_nxt)
     after = tcb.step(Event.RCV_FIN, now)
     tcb.notify(READABLE)
-    tcb.need_ack()
+    if tcb.ack_timing is None:
+        tcb.need_ack()
+    else:
+        tcb.ack_timing.fin_arrived(tcb, passive=after is State.CLOSE_WAIT)
     if after is State.TIME_WAIT:
         _start_time_wait(tcb, now)
 

@@ -80,6 +80,8 @@ def _received(tcb: Connection, length: int, now: float) -> None:
     """So much was handed over; where it was nothing, say why there will be no more."""
     if length:
         receive_window.grow(tcb, length, now)
+        if tcb.ack_timing is not None:
+            tcb.ack_timing.read(tcb)
         advertised_window.may_open(tcb)
     elif tcb.error is not None:
         raise tcb.error

@@ -31,6 +31,7 @@ from usertcp.tcp import (
     sendable,
     timeouts,
 )
+from usertcp.tcp.ack_timing import AckTiming
 from usertcp.tcp.congestion import registry
 from usertcp.tcp.ecn import Ecn
 from usertcp.tcp.errors import TcpError
@@ -118,6 +119,7 @@ class Connection:
     __slots__ = (
         "ack_due",
         "ack_now",
+        "ack_timing",
         "app_limited",
         "at_risk_since",
         "blocked_on_room",
@@ -388,6 +390,8 @@ class Connection:
         self.ack_now = False
         self.unacked_bytes = 0
         self.ack_due = inf
+        #: What is known of the peer's and the application's habits; None: nothing, and nobody asks.
+        self.ack_timing = AckTiming() if settings.adaptive_acks else None
         self.challenge_after = -inf
 
         # Retransmission and recovery
@@ -509,6 +513,18 @@ class Connection:
     def set_keepalive(self, on: bool, now: float) -> None:
         """Turn keep-alives on or off (§3.8.4)."""
         keepalive.switch(self, on, now)
+
+    def quick_ack(self, on: bool) -> None:
+        """``on``: acknowledge what is owed, and do not wait for answers to carry it; else wait, until the peer does."""
+        if self.ack_timing is not None:
+            self.ack_timing.switch(self, on)
+        elif on and self.unacked_bytes:
+            self.need_ack()
+
+    @property
+    def quick_ack_mode(self) -> bool:
+        """Whether acknowledgments do not wait for the application's answers."""
+        return self.ack_timing is None or not self.ack_timing.waits(self)
 
     def status(self) -> Status:
         """STATUS (§3.10.6): a snapshot."""

@@ -46,7 +46,11 @@ def put_out(tcb: Connection, now: float) -> None:
         _send_new(tcb, now)
     if new_first:
         tcb.recovery.new_first = False
-    if tcb.ack_now or tcb.unacked_bytes >= 2 * tcb.rcv_mss > 0:  # RFC 9293 §3.8.6.3 (SHLD-19)
+    timing = tcb.ack_timing
+    if timing is not None:
+        if timing.decide(tcb, now):
+            send_ack(tcb, now)
+    elif tcb.ack_now or tcb.unacked_bytes >= 2 * tcb.rcv_mss > 0:  # RFC 9293 §3.8.6.3 (SHLD-19)
         send_ack(tcb, now)
     elif tcb.unacked_bytes and tcb.ack_due == inf:
         tcb.ack_due = now + tcb.settings.ack_delay  # RFC 9293 §3.8.6.3 (SHLD-18, MUST-40)
@@ -375,6 +379,10 @@ def transmit(
         tcb.ack_now = False
         tcb.unacked_bytes = 0
         tcb.ack_due = inf
+        if tcb.ack_timing is not None:
+            tcb.ack_timing.acknowledged(tcb)
+            if len(payload):
+                tcb.ack_timing.data_sent(now)
     ts_val = opening.timestamp(tcb, now) if tcb.timestamps else None
     if tcb.ecn.echoing and not flags & SYN:
         flags |= ECE  # RFC 3168 §6.1.3

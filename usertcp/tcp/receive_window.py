@@ -110,3 +110,5 @@ def _reach_further(tcb: Connection, bounds: Bounds, length: int, memory: int) ->
             window //= 2
     if more:
         bounds.reach += min(room, max(more, 2 * length))
+        if tcb.ack_timing is not None:
+            tcb.ack_timing.quick |= 1  # the peer is to know

@@ -39,6 +39,19 @@ class Settings:
     nodelay: bool = False
     #: How long an acknowledgment may wait for company; below 0.5 (RFC 9293 §3.8.6.3, MUST-40).
     ack_delay: float = 0.04
+    #: Learn from the peer and the application when to acknowledge (:mod:`usertcp.tcp.ack_timing`): ``quick_acks`` at
+    #: most are not delayed at first and after disorder; an application that answered ``pingpong_threshold`` times
+    #: within the delay lets its answers carry them; and no delay is longer than ``max_ack_delay``.  After three
+    #: duplicates, up to ``delayed_sacks`` more wait for each other, at most ``sack_delay`` or a 20th of the round trip.
+    adaptive_acks: bool = False
+    quick_acks: int = 16
+    pingpong_threshold: int = 1
+    max_ack_delay: float = 0.2
+    delayed_sacks: int = 44
+    sack_delay: float = 0.001
+    #: Count segments and not bytes for "every second segment", and do not delay the acknowledgment of one that is
+    #: longer than ours are.
+    acks_by_segments: bool = False
     #: Retransmission timeout before the first round-trip sample (RFC 6298 §2.1).
     initial_rto: float = 1.0
     #: Bounds of the retransmission timeout: the least that is added to the smoothed round trip, and the

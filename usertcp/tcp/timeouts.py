@@ -29,6 +29,8 @@ def run(tcb: Connection, now: float) -> None:
         _retransmission(tcb, now)
     if tcb.ack_due <= now:
         tcb.ack_due = inf
+        if tcb.ack_timing is not None:
+            tcb.ack_timing.timer_fired(tcb)
         tcb.need_ack()
     if tcb.pace_due <= now:
         tcb.pace_due = inf
