@@ -168,6 +168,18 @@ def test_super_segments_are_compared_segment_by_segment() -> None:
     fails(text + "+0 > . 1:1001(1000) ack 1\n+0 > P. 1001:2921(1920) ack 1\n", "the packet is not as expected")
 
 
+def test_an_expected_segment_may_come_in_several_packets() -> None:
+    text = "`ethtool -K tun0 tso off gso off`\n" + SERVER + "+0 write(4, ..., 4380) = 4380\n"
+    assert passes(text + "+0 > P. 1:4381(4380) ack 1\n").recut == 2
+    one_by_one = "+0 > . 1:1461(1460) ack 1\n+0 > . 1461:2921(1460) ack 1\n+0 > P. 2921:4381(1460) ack 1\n"
+    assert passes(text + one_by_one).recut == 0
+    fails("--strict_segments\n" + text + "+0 > P. 1:4381(4380) ack 1\n", "the packet is not as expected")
+    fails(text + "+0 > . 1:4381(4380) ack 1\n", "the packet is not as expected")
+    fails(text + "+0 > P. 1:4001(4000) ack 1\n", "the packet is not as expected")
+    outcome = fails(text + "+0 > P. 1:5841(5840) ack 1\n", "the packet")
+    assert "P. 1:5841(5840)" in outcome.detail
+
+
 # -- System calls
 
 
