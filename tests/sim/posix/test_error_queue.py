@@ -28,7 +28,7 @@ def at(moment: float) -> tuple[int, int, bytes]:
 def queued(us: Machine, fd: int) -> list[tuple[tuple[int, int, bytes], ...]]:
     found = []
     while errno_of(us.poll, [(fd, 0)], 0) is None and us.poll([(fd, 0)], 0)[0][1] & c.POLLERR:
-        message = us.recvmsg(fd, 100, 200, c.MSG_ERRQUEUE)
+        message = us.recvmsg(fd, 1000, 200, c.MSG_ERRQUEUE)
         assert message.flags == c.MSG_ERRQUEUE
         found.append(message.control)
     return found
@@ -110,6 +110,22 @@ def test_stamps() -> None:
         (at(START + 2.5), stamp(c.SCM_TSTAMP_SCHED, 110)),
         (at(START + 2.5), stamp(c.SCM_TSTAMP_SND, 110)),
     ]
+
+
+def test_a_stamp_comes_with_what_it_is_about() -> None:
+    us = machine()
+    fd, peer = accepted(us)
+    us.setsockopt(fd, c.SOL_SOCKET, c.SO_TIMESTAMPING, packed(ALL | c.SOF_TIMESTAMPING_SOFTWARE))
+    us.write(fd, b"data")
+    peer.receives()
+    peer.sends(ACK)
+    messages = [us.recvmsg(fd, 43, 200, c.MSG_ERRQUEUE) for _ in range(3)]
+    assert [message.data for message in messages] == [bytes(40) + b"dat", bytes(40) + b"dat", b"data"]
+    assert [bool(message.flags & c.MSG_TRUNC) for message in messages] == [True, True, False]
+    only = packed(ALL | c.SOF_TIMESTAMPING_SOFTWARE | c.SOF_TIMESTAMPING_OPT_TSONLY)
+    us.setsockopt(fd, c.SOL_SOCKET, c.SO_TIMESTAMPING, only)
+    us.write(fd, b"data")
+    assert us.recvmsg(fd, 43, 200, c.MSG_ERRQUEUE).data == b""
 
 
 def test_a_call_may_want_others() -> None:

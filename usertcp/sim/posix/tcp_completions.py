@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from usertcp.sim.posix import constants as c
 from usertcp.sim.posix.errors import NotSupported, failure
 from usertcp.sim.posix.options import number
+from usertcp.tcp import opening
 from usertcp.tcp.states import State
 
 if TYPE_CHECKING:
@@ -114,7 +115,11 @@ class Completions:
         if not flags & c.SOF_TIMESTAMPING_SOFTWARE:
             return False
         key = stamped.seq - self._origin if flags & c.SOF_TIMESTAMPING_OPT_ID else 0
+        connection = socket.connection
         data = b"" if flags & c.SOF_TIMESTAMPING_OPT_TSONLY else stamped.data
+        if data and kind != c.SCM_TSTAMP_ACK and connection is not None:
+            # What has left is a packet, headers and all.
+            data = bytes(opening.header_length(connection) + opening.TIMESTAMPS_LENGTH * connection.timestamps) + data
         socket.error_queue.stamped(kind, key, socket.machine.now, data)
         return True
 

@@ -57,9 +57,8 @@ _UNLIMITED_RATE: Final = 0xFFFFFFFFFFFFFFFF
 
 def measures(socket: TcpSocket) -> dict[str, int]:
     """The fields of ``struct tcp_info`` for a socket in any state."""
-    states = _STATES if socket.machine.personality == "linux" else _FREEBSD_STATES
     values = {
-        "tcpi_state": states[socket.state],
+        "tcpi_state": _state(socket),
         "tcpi_pacing_rate": _UNLIMITED_RATE,
         "tcpi_max_pacing_rate": _UNLIMITED_RATE,
         "tcpi_reordering": 3,
@@ -74,6 +73,13 @@ def measures(socket: TcpSocket) -> dict[str, int]:
         for part in (_options(connection), _sending(connection, now), _receiving(connection, now), _path(connection)):
             values |= part
     return values
+
+
+def _state(socket: TcpSocket) -> int:
+    if socket.machine.personality == "linux":
+        return _STATES[socket.state]
+    connection = socket.connection  # which is in TIME-WAIT as long as that lasts
+    return _FREEBSD_STATES[socket.state if connection is None else connection.state]
 
 
 def _options(connection: Connection) -> dict[str, int]:

@@ -15,7 +15,7 @@ from errno import (
 from typing import TYPE_CHECKING, Final
 
 from usertcp.sim.posix import constants as c
-from usertcp.sim.posix import ports, tcp_fast_open
+from usertcp.sim.posix import ports, tcp_fast_open, tcp_freebsd
 from usertcp.sim.posix.addresses import SocketAddress, checked, for_socket, is_any, on_the_wire
 from usertcp.sim.posix.descriptors import File, Steps
 from usertcp.sim.posix.errors import failure
@@ -119,10 +119,14 @@ def accept(socket: TcpSocket, flags: int) -> Steps[tuple[File, SocketAddress]]:
         listener = socket.listener
         if listener is None:
             raise failure(EINVAL)
+        if socket.error:  # FreeBSD's shutdown() of a listener
+            raise failure(socket.take_error())
         connection = listener.accept()
         if connection is not None:
             break
         yield from socket.sleep(deadline)
+    if tcp_freebsd.is_freebsd(socket) and connection.is_over:
+        raise failure(ECONNABORTED)
     child = socket.child(flags)
     child.attach(connection)
     child.local = for_socket(socket.domain, connection.local_address, connection.local_port)
@@ -139,6 +143,8 @@ def connect(socket: TcpSocket, address: SocketAddress) -> Steps[None]:
         return
     if socket.connected:
         raise failure(EISCONN)
+    if tcp_freebsd.is_freebsd(socket):
+        tcp_freebsd.check_connect(socket)
     outcome = EALREADY
     if socket.deferred is not None:
         raise failure(EISCONN)

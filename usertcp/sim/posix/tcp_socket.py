@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from usertcp.sim.posix import (
     binding,
+    freebsd_options,
     ip_options,
     options,
     tcp_errors,
+    tcp_freebsd,
     tcp_opening,
     tcp_options,
     tcp_queries,
@@ -70,8 +72,22 @@ _SETTINGS: Final = frozenset(field.name for field in fields(Settings))
 _LEAST_RECEIVE_BUFFER: Final = 2304
 
 
-_IPV4_TABLES: Final = {c.SOL_SOCKET: tcp_options.SOCKET, c.SOL_IP: ip_options.IP, c.SOL_TCP: tcp_options.TABLE}
-_TABLES: Final = {c.AF_INET: _IPV4_TABLES, c.AF_INET6: {**_IPV4_TABLES, c.SOL_IPV6: ip_options.IPV6}}
+_LINUX: Final[dict[int, options.Table]] = {
+    c.SOL_SOCKET: tcp_options.SOCKET,
+    c.SOL_IP: ip_options.IP,
+    c.SOL_TCP: tcp_options.TABLE,
+}
+_FREEBSD: Final[dict[int, options.Table]] = {
+    c.SOL_SOCKET: {**tcp_options.SOCKET, **freebsd_options.SOCKET},
+    c.SOL_IP: {**ip_options.IP, **freebsd_options.IP},
+    c.SOL_TCP: {**tcp_options.TABLE, **freebsd_options.TCP},
+}
+_TABLES: Final[dict[tuple[str, int], dict[int, options.Table]]] = {
+    ("linux", c.AF_INET): _LINUX,
+    ("linux", c.AF_INET6): {**_LINUX, c.SOL_IPV6: ip_options.IPV6},
+    ("freebsd", c.AF_INET): _FREEBSD,
+    ("freebsd", c.AF_INET6): {**_FREEBSD, c.SOL_IPV6: {**ip_options.IPV6, **freebsd_options.IPV6}},
+}
 
 
 class Phase(Enum):
@@ -272,6 +288,8 @@ class TcpSocket(Socket):
         if not connection.is_over:
             self._seen = connection.state
         self.done = self.done or self.peer_closed
+        if self.shut & RECEIVE and tcp_freebsd.is_freebsd(self):
+            tcp_freebsd.discard(connection)
         if self.completions.look(self, connection):
             self.wake(POLLERR)
         if self.no_space:
@@ -310,6 +328,9 @@ class TcpSocket(Socket):
         if how not in (c.SHUT_RD, c.SHUT_WR, c.SHUT_RDWR):
             raise failure(EINVAL)
         directions = how + 1
+        if tcp_freebsd.is_freebsd(self):
+            tcp_freebsd.shutdown(self, directions)
+            return
         state, connection = self.state, self.connection
         if state in (State.LISTEN, State.SYN_SENT):
             if state is State.SYN_SENT or directions & RECEIVE:
@@ -333,14 +354,24 @@ class TcpSocket(Socket):
         now = self.machine.now
         if (connection.receive_buffer.ready.length and self.machine.personality == "linux") or self.linger == 0:
             connection.abort(now)
+        elif tcp_freebsd.is_freebsd(self):
+            tcp_freebsd.close(self, connection)
         else:
-            if self.machine.personality == "freebsd":
-                connection.receive_buffer.ready.clear()  # sbflush(): what nobody read is no reason for a RST
             connection.release(now)
         if self.linger and not self.nonblocking:
             deadline = now + self.linger
             while connection.state in _ENDING and self.machine.now < deadline - EPSILON:
                 yield deadline
+
+    def get_option(self, level: int, name: int, length: int) -> bytes:
+        if level == c.SOL_TCP and tcp_freebsd.is_freebsd(self):
+            tcp_freebsd.check_option(self)
+        return super().get_option(level, name, length)
+
+    def set_option(self, level: int, name: int, value: bytes) -> None:
+        if level == c.SOL_TCP and tcp_freebsd.is_freebsd(self):
+            tcp_freebsd.check_option(self)
+        super().set_option(level, name, value)
 
     def name(self) -> SocketAddress:
         connection = self.connection
@@ -358,7 +389,7 @@ class TcpSocket(Socket):
 
     @property
     def tables(self) -> Mapping[int, options.Table]:
-        return _TABLES[self.domain]
+        return _TABLES[self.machine.personality, self.domain]
 
     @property
     def path_mtu(self) -> int | None:
@@ -420,6 +451,8 @@ class TcpSocket(Socket):
     # -- Polling ------------------------------------------------------------------------------------------------
 
     def poll(self) -> int:
+        if tcp_freebsd.is_freebsd(self):
+            return tcp_freebsd.poll(self)
         listener = self.listener
         if listener is not None:
             return POLLIN | POLLRDNORM if listener.ready else 0

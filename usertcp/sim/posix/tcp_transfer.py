@@ -7,7 +7,7 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from usertcp.sim.posix import constants as c
-from usertcp.sim.posix import tcp_fast_open
+from usertcp.sim.posix import tcp_fast_open, tcp_freebsd
 from usertcp.sim.posix.control import fit
 from usertcp.sim.posix.descriptors import Steps
 from usertcp.sim.posix.errors import NotSupported, failure
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _SEND_SHUT: Final = 2
 _RECEIVE_SHUT: Final = 1
 _INT: Final = Struct("=i")
+#: FreeBSD's flag for "and then a FIN", by the number that machines know it by.
+MSG_EOF: Final = c.MSG_FIN
 
 
 # -- Sending -----------------------------------------------------------------------------------------------------
@@ -32,6 +34,8 @@ def send(socket: TcpSocket, what: Sending) -> Steps[int]:
     """sendmsg(2)."""
     deadline = socket.patience(socket.send_timeout, what.flags)
     stamps = wanted_stamps(socket, what.control)
+    if tcp_freebsd.is_freebsd(socket):
+        tcp_freebsd.check_send(socket)
     sent = 0
     if what.flags & c.MSG_FASTOPEN or socket.deferred is not None:
         sent = yield from tcp_fast_open.send(socket, what)
@@ -51,6 +55,8 @@ def send(socket: TcpSocket, what: Sending) -> Steps[int]:
         end = connection.send_buffer.end
         if end > start:
             socket.completions.stamp(end, stamps, what.data)
+            if what.flags & MSG_EOF and tcp_freebsd.is_freebsd(socket):
+                connection.close(socket.machine.now)
             if what.flags & c.MSG_ZEROCOPY and socket.flag(c.SOL_SOCKET, c.SO_ZEROCOPY):
                 socket.completions.zerocopy(start, end)
     return sent

@@ -8,6 +8,7 @@ from errno import (
     EAGAIN,
     EDESTADDRREQ,
     EINVAL,
+    EISCONN,
     EMSGSIZE,
     ENETUNREACH,
     ENOTCONN,
@@ -179,6 +180,8 @@ class UdpSocket(Socket):
         return len(what.data)
 
     def _where_to(self, what: Sending) -> SocketAddress:
+        if what.address is not None and self.remote is not None and self.machine.personality == "freebsd":
+            raise failure(EISCONN)
         if what.address is not None and what.address.family != c.AF_UNSPEC:
             remote = self._destination(what.address)
         elif self.remote is not None:
