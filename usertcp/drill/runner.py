@@ -84,7 +84,7 @@ def internal_error(path: str, error: BaseException, line: int = 0) -> Outcome:
     last = traceback.extract_tb(error.__traceback__)[-1:]
     where = f" at {Path(last[0].filename).name}:{last[0].lineno}" if last else ""
     reason = f"internal error: {type(error).__name__}{where}: {for_terminal(str(error)[:200])}"
-    detail = for_terminal_lines("".join(traceback.format_exception(error)))
+    detail = for_terminal_lines("".join(traceback.format_exception(error, limit=-3)))
     return Outcome(path, Result.FAILED, reason, line, detail)
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from usertcp.sim.posix import constants as c
 from usertcp.sim.posix.times import EPSILON
+from usertcp.tcp import opening
+from usertcp.tcp.congestion.base import UNLIMITED
 from usertcp.tcp.ecn import Ecn
 from usertcp.tcp.recovery import CaState
 from usertcp.tcp.states import State
@@ -45,6 +47,7 @@ _FREEBSD_STATES: Final = {
 _CA_STATES: Final = {
     CaState.OPEN: c.TCP_CA_Open,
     CaState.DISORDER: c.TCP_CA_Disorder,
+    CaState.CWR: c.TCP_CA_CWR,
     CaState.RECOVERY: c.TCP_CA_Recovery,
     CaState.LOSS: c.TCP_CA_Loss,
 }
@@ -116,7 +119,7 @@ def _sending(connection: Connection, now: float) -> dict[str, int]:
         "tcpi_sacked": _segments(rtx.sacked, mss),
         "tcpi_lost": _segments(rtx.lost, mss),
         "tcpi_last_data_sent": _ago(connection.last_sent_at, now),
-        "tcpi_snd_ssthresh": min(congestion.ssthresh // mss, _INFINITE_SSTHRESH),
+        "tcpi_snd_ssthresh": _INFINITE_SSTHRESH if congestion.ssthresh >= UNLIMITED else congestion.ssthresh // mss,
         "tcpi_snd_cwnd": congestion.cwnd // mss,
         "tcpi_total_retrans": connection.retransmissions,
         "tcpi_pacing_rate": int(congestion.pacing_rate or 0),
@@ -151,8 +154,22 @@ def _path(connection: Connection) -> dict[str, int]:
         "tcpi_rtt": round((rtt.srtt or 0) * _MICROSECONDS),
         "tcpi_rttvar": round(rtt.rttvar * _MICROSECONDS),
         "tcpi_min_rtt": round(rtt.min_rtt * _MICROSECONDS) if rtt.min_rtt < inf else _UNKNOWN_RTT,
-        "tcpi_advmss": connection.path.link_mtu - (40 if len(connection.local_address) == 4 else 60),
+        "tcpi_advmss": _advertised(connection),
     }
+
+
+def _advertised(connection: Connection) -> int:
+    """What our SYN said, less the timestamps that the peer's segments bear."""
+    most = connection.path.link_mtu - opening.header_length(connection)
+    stamps = connection.timestamps and connection.state is not State.SYN_SENT
+    return min(most, connection.settings.user_mss or most) - opening.TIMESTAMPS_LENGTH * stamps
+
+
+def _announced(connection: Connection) -> int:
+    """What the peer may send in a segment: the MSS of our SYN, without what each segment has of options."""
+    own = connection.own_mss or opening.announced_mss(connection)
+    agreed = connection.timestamps and connection.state not in (State.SYN_SENT, State.SYN_RECEIVED)
+    return own - opening.TIMESTAMPS_LENGTH if agreed else own
 
 
 def _segments(length: int, mss: int) -> int:
