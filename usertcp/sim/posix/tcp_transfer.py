@@ -112,9 +112,7 @@ def _hand_over(
 ) -> None:
     if urgent:
         raise NotSupported("send with MSG_OOB")
-    if more and not hasattr(connection, "corked"):
-        raise NotSupported("send with MSG_MORE")
-    connection.send(data, now)
+    connection.send(data, now, more=more, end_of_record=ends_record)
 
 
 def _broken(socket: TcpSocket) -> OSError:
