@@ -205,6 +205,14 @@ def test_a_pipe_in_between() -> None:
     assert "the script has a descriptor 4 already" in run("pipe([4, 6]) = 0").reason
 
 
+def test_a_file_to_send() -> None:
+    lines = 'open("/etc/passwd", O_RDONLY) = 5\nsendfile(4, 5, [0], 1000) = 1000\nsendfile(4, 5, NULL, 10) = 10'
+    outcome = run(lines)
+    assert outcome.result is Result.PASSED, outcome.reason
+    assert not any(any(crossing.packet[40:]) for crossing in outcome.crossings if len(crossing.packet) > 100)
+    assert "no string" in run("open(4, O_RDONLY) = 5").reason
+
+
 def test_addresses_of_ipv6() -> None:
     address = '{sa_family = AF_INET6, sin6_port = htons(99), inet_pton(AF_INET6, "::1", &sin6_addr)}'
     text = f"0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n+0 bind(3, {address}, 28) = -1 EADDRNOTAVAIL (no)\n"

@@ -8,7 +8,7 @@ from typing import Any
 
 from usertcp.drill.arguments import SOCKADDR_LENGTH, Arguments
 from usertcp.drill.plan import Plan, differs, on_socket
-from usertcp.drill.script import Anything, Array, Structure
+from usertcp.drill.script import Anything, Array, Structure, Text
 from usertcp.sim.posix import SocketAddress
 
 #: sizeof(struct sockaddr_storage): no address is longer.
@@ -127,3 +127,12 @@ def pipe(a: Arguments) -> Plan:
             a.context.descriptors.opened(script, live, socket=False)
 
     return Plan("pipe", (), result=lambda value: 0, after=name)
+
+
+def open_(a: Arguments) -> Plan:
+    """``open("path", flags)``, to have something for ``sendfile``: what is in the file is nobody's business."""
+    a.expect(2, 3)
+    path = a.at(0)
+    if not isinstance(path, Text):
+        raise a.refuse("a path that is no string")
+    return Plan("open", (path.value.decode("latin-1"), a.number(1)), opens=True, socket=False)

@@ -26,6 +26,7 @@ _CALLS: Final[dict[str, Callable[[Arguments], Plan]]] = {
     "getpeername": calls_sockets.name_of,
     "dup": calls_sockets.dup,
     "pipe": calls_sockets.pipe,
+    "open": calls_sockets.open_,
     "read": calls_data.read,
     "readv": calls_data.readv,
     "recv": calls_data.recv,
