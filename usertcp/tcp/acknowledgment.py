@@ -76,13 +76,15 @@ def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: floa
     if tcb.recovery.tlp_end is not None:
         tlp.on_ack(tcb, ack, now, duplicate=duplicate, dsack=dsack is not None, sacked=bool(blocks))
     recovery.on_ack(tcb, segment, delivery, una, now, duplicate=duplicate, dsack=dsack)
-    if delivery.length and (tcb.recovery.state is not CaState.RECOVERY or tcb.congestion.governs_recovery):
+    if echo and tcb.usage is not None:
+        recovery.enter_cwr(tcb, delivery, advanced=ack > una, now=now)
+    if delivery.length and (not tcb.recovery.reduces or tcb.congestion.governs_recovery):
         sample = _sample(tcb, delivery, ack - una, in_flight, rtt, now)
         if echo:
             sample.marked = sample.acked
             sample.limited = False  # such an acknowledgment lets no window grow (RFC 3168 §6.1.2)
         tcb.congestion.on_ack(sample, now)
-    if echo:
+    if echo and tcb.usage is None:
         ecn.echo_arrived(tcb, in_flight, now)
     tlp.schedule(tcb, now)
     if tcb.blocked_on_room and 3 * tcb.send_room >= tcb.settings.send_buffer:
@@ -112,6 +114,8 @@ def _take_sample(tcb: Connection, segment: Segment, delivery: Delivery, now: flo
     """Feed the estimator: from the records (Karn: RFC 6298 §3), else from the timestamp echo, which no
     retransmission makes ambiguous (RFC 7323 §4.1).  Returns the sample in seconds."""
     record, newest = delivery.rtt_of, delivery.newest
+    if record is not None and record.syn and tcb.opened_passively and not tcb.settings.sample_syn_ack:
+        record = None
     if record is not None and not (delivery.repeated and delivery.cumulative):
         sample = now - record.sent_at
     elif delivery.cumulative and tcb.timestamps and segment.ts_ecr:
@@ -159,7 +163,10 @@ def _sample(
     sample.srtt = tcb.rtt.srtt
     sample.min_rtt = tcb.rtt.min_rtt
     sample.in_flight = in_flight
-    sample.limited = tcb.limited or tcb.recovery.state is CaState.LOSS
+    if tcb.usage is None:
+        sample.limited = tcb.limited or tcb.recovery.state is CaState.LOSS
+    else:
+        sample.limited = tcb.usage.lets_grow(tcb.congestion.cwnd, tcb.congestion.ssthresh)
     sample.snd_una = tcb.snd_una
     sample.snd_nxt = tcb.snd_nxt
     newest = delivery.newest

@@ -139,15 +139,13 @@ def _in_syn_sent(tcb: Connection, segment: Segment, now: float) -> None:
 
 def _established(tcb: Connection, segment: Segment, seq: int, ack: int, now: float, *, shift: int) -> None:
     """Our SYN is acknowledged: the send window is what the segment says, and the round trip is known."""
-    sent_again = bool(tcb.rtx) and tcb.rtx.first.times_sent > 1
+    sent_again = tcb.rtx.first.times_sent - 1 if tcb.rtx else 0
     acknowledgment.process(tcb, segment, seq, ack, now)
     tcb.max_snd_wnd = tcb.snd_wnd = segment.window << shift
     tcb.snd_wl1 = seq
     tcb.snd_wl2 = ack
     if sent_again:
-        tcb.congestion.on_syn_lost()  # RFC 5681 §3.1
-        if tcb.rtt.srtt is None:
-            tcb.rtt.rto = max(tcb.rtt.rto, 3.0)  # RFC 6298 §5.7
+        _syn_was_lost(tcb, sent_again)
     tcb.last_sent_at = now
     advertised_window.opened(tcb)
     if tcb.keepalive:
@@ -156,6 +154,15 @@ def _established(tcb: Connection, segment: Segment, seq: int, ack: int, now: flo
     tcb.notify(OPENED)
     if tcb.close_queued and tcb.state is State.ESTABLISHED:
         tcb.step(Event.CLOSE, now)
+
+
+def _syn_was_lost(tcb: Connection, times: int) -> None:
+    """Our SYN had to be sent again: the path may be full, and its round trip is not known."""
+    settings = tcb.settings
+    if times > (settings.syn_ack_losses_forgiven if tcb.opened_passively else settings.syn_losses_forgiven):
+        tcb.congestion.on_syn_lost()  # RFC 5681 §3.1
+    if tcb.rtt.srtt is None:
+        tcb.rtt.rto = max(tcb.rtt.rto, 3.0)  # RFC 6298 §5.7
 
 
 def _take_what_was_queued(tcb: Connection, now: float) -> None:

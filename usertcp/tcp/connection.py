@@ -36,6 +36,7 @@ from usertcp.tcp.congestion import registry
 from usertcp.tcp.ecn import Ecn
 from usertcp.tcp.errors import TcpError
 from usertcp.tcp.events import Kind, Sink
+from usertcp.tcp.fast_open import FastOpenOutcome
 from usertcp.tcp.path_mtu import Path
 from usertcp.tcp.rack import Rack
 from usertcp.tcp.receive_buffer import ReceiveBuffer
@@ -46,6 +47,7 @@ from usertcp.tcp.send_buffer import SendBuffer
 from usertcp.tcp.settings import DEFAULT, Settings
 from usertcp.tcp.states import RECEIVE_CLOSED, Event, State, step
 from usertcp.tcp.status import Status, status_of
+from usertcp.tcp.usage import Usage
 from usertcp.tcp.wakeup import ENDED, READABLE, REPORTED, WRITABLE
 from usertcp.wire.tcp import Buffer, Options, Segment
 
@@ -106,6 +108,9 @@ class Outlet(Protocol):
     def fast_open_cookie(self, connection: Connection, cookie: bytes) -> None:
         """The peer gave us ``cookie`` for Fast Open (RFC 7413 §4.1.3)."""
 
+    def fast_open_unknown(self, connection: Connection) -> None:
+        """The peer's answer to our request for a cookie says nothing of Fast Open."""
+
     def fast_open_failed(self, connection: Connection) -> None:
         """Fast Open did not work with this peer (RFC 7413 §4.1.3.1)."""
 
@@ -138,6 +143,8 @@ class Connection:
         "ecn",
         "error",
         "fast_open",
+        "fast_open_experiment",
+        "fast_open_outcome",
         "fin_seq",
         "fin_wait_2_due",
         "gso_payload",
@@ -237,6 +244,7 @@ class Connection:
         "ts_recent",
         "ts_recent_at",
         "unacked_bytes",
+        "usage",
         "user",
         "user_timeout",
         "window_bounds",
@@ -287,6 +295,9 @@ class Connection:
         self.opened_passively = False
         #: The Fast Open option of our SYN or SYN,ACK; None: there is none.
         self.fast_open: bytes | None = None
+        #: In the form of the former experiment (RFC 7413 appendix A).
+        self.fast_open_experiment = False
+        self.fast_open_outcome = FastOpenOutcome.NONE
         #: The peer's SYN brought a right cookie: data flows in SYN-RECEIVED already (RFC 7413 §4.2.2).
         self.early = False
         self.error: TcpError | None = None
@@ -406,7 +417,9 @@ class Connection:
         #: Since when something has been sent again without an acknowledgment of anything.
         self.resent_since = inf
         self.dup_acks = 0
-        self.rack = Rack()
+        #: How far the window is used, where it is counted in segments.
+        self.usage = Usage() if settings.window_unit == "segment" else None
+        self.rack = Rack(settings.reordering)
         self.recovery = Recovery()
         #: The timer of RACK (``loss_is_reordering``) or else of the tail loss probe.
         self.loss_due = inf

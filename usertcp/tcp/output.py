@@ -11,7 +11,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import advertised_window, bursts, ecn, fast_open, opening, path_mtu, sack, tlp
+from usertcp.tcp import advertised_window, bursts, ecn, fast_open, opening, path_mtu, sack, tlp, user_timeout
 from usertcp.tcp.events import Kind
 from usertcp.tcp.recovery import CaState, note_retransmission
 from usertcp.tcp.retransmission import Record
@@ -68,6 +68,8 @@ def _resend_lost(tcb: Connection, now: float) -> None:
     burst, paced = tcb.largest_burst(tcb), 0
     recovery = tcb.recovery
     while True:
+        if tcb.state is State.SYN_RECEIVED and not tcb.rtx.first.lost:
+            break  # early data (RFC 7413) is of no use to a peer who has not seen our SYN,ACK
         in_flight = tcb.in_flight
         room = tcb.congestion.cwnd - in_flight
         if room < tcb.snd_mss and in_flight and not recovery.force:
@@ -109,6 +111,8 @@ def resend(tcb: Connection, record: Record, now: float, rule: str) -> None:
     else:
         _send_record(tcb, record, now)
     arm_retransmission(tcb, now)
+    if record.syn:
+        tcb.retransmit_due = min(tcb.retransmit_due, tcb.at_risk_since + user_timeout.patience(tcb, syn=True))
 
 
 def send_syn(tcb: Connection, now: float, *, again: bool = False) -> None:
@@ -182,6 +186,8 @@ def _send_new(tcb: Connection, now: float) -> None:
         send_first(tcb, length, now, fin=fin)
         paced -= length
     _watch_for_stall(tcb, now)
+    if tcb.usage is not None:
+        tcb.usage.note(tcb, sent=tcb.snd_nxt > sent_before, stopped=tcb.limited)
     if tcb.snd_nxt > sent_before:
         tlp.schedule(tcb, now)
     if tcb.snd_nxt >= tcb.send_buffer.end and not tcb.rtx.lost and tcb.in_flight < tcb.congestion.cwnd:
@@ -264,8 +270,9 @@ def probe_with_new_data(tcb: Connection, now: float) -> bool:
 
 def _restart_after_idle(tcb: Connection, now: float) -> None:
     """RFC 5681 §4.1: after more than one timeout of silence the congestion window means nothing."""
-    if tcb.snd_nxt == tcb.snd_una and now - tcb.last_sent_at > tcb.rtt.rto:
-        tcb.congestion.on_idle(now)
+    silent = now - tcb.last_sent_at
+    if tcb.snd_nxt == tcb.snd_una and silent > tcb.rtt.rto and tcb.settings.slow_start_after_idle:
+        tcb.congestion.on_idle(now, int(min(silent / tcb.rtt.rto, 64)))
 
 
 def _watch_for_stall(tcb: Connection, now: float) -> None:

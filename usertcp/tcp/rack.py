@@ -21,9 +21,16 @@ _EPSILON: Final = 1e-9
 class Rack:
     """The variables of RFC 8985 §5.2; times are seconds."""
 
-    __slots__ = ("dsack_round", "end", "fack", "persist", "reo_wnd_mult", "reordering_seen", "rtt", "sent_at")
+    __slots__ = (
+        "dsack_round", "end", "fack", "persist", "reo_wnd_mult", "reordering", "reordering_seen", "reorderings", "rtt",
+        "sent_at",
+    )  # fmt: skip
 
-    def __init__(self) -> None:
+    def __init__(self, reordering: int = DUPLICATE_THRESHOLD) -> None:
+        #: Segments held by the peer that mean a loss where no reordering was ever seen; grows with what is seen.
+        self.reordering = reordering
+        #: How often it was seen.
+        self.reorderings = 0
         #: When the most recently sent of all delivered segments was sent (xmit_ts), and where it ends.
         self.sent_at = -inf
         self.end = -1
@@ -49,6 +56,7 @@ class Rack:
         lowest = delivery.lowest_first_time
         if lowest is not None and lowest < self.fack:
             self.reordering_seen = True
+            self.reorderings += 1
         if delivery.highest > self.fack:
             self.fack = delivery.highest
 
@@ -69,7 +77,7 @@ class Rack:
 
     def reo_wnd(self, *, recovering: bool, segments_sacked: int, min_rtt: float, srtt: float) -> float:
         """RACK_update_reo_wnd (step 4): how long a segment may be late, in seconds."""
-        if not self.reordering_seen and (recovering or segments_sacked >= DUPLICATE_THRESHOLD):
+        if not self.reordering_seen and (recovering or segments_sacked >= self.reordering):
             return 0.0
         return min(self.reo_wnd_mult * min_rtt / 4, srtt) if min_rtt < inf else 0.0
 

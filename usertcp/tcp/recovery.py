@@ -27,6 +27,8 @@ class CaState(Enum):
 
     OPEN = "open"
     DISORDER = "disorder"
+    #: A mark lets the window go down in step with what arrives (windows of segments only).
+    CWR = "cwr"
     RECOVERY = "recovery"
     LOSS = "loss"
 
@@ -74,6 +76,12 @@ class Recovery:
         return self.state is CaState.RECOVERY or self.state is CaState.LOSS
 
 
+    @property
+    def reduces(self) -> bool:
+        """The window goes down in step with what arrives."""
+        return self.state is CaState.RECOVERY or self.state is CaState.CWR
+
+
 # -- An acknowledgment -------------------------------------------------------------------------------
 
 
@@ -104,13 +112,15 @@ def on_ack(
         _in_fast_recovery(tcb, delivery, advanced, duplicate, now, more_lost=more_lost)
     elif state is CaState.LOSS:
         _after_timeout(tcb, delivery, advanced, duplicate, now)
+    elif state is CaState.CWR:
+        _in_cwr(tcb, delivery, advanced, now)
     elif not tcb.sack_ok:
         _count_duplicates(tcb, delivery, una_before, advanced, duplicate, now)
     if tcb.sack_ok and not recovery.active:
         # Also where this acknowledgment has just ended a recovery: what was sent in it can be lost too.
         if tcb.rtx.lost:
             _enter(tcb, delivery, una_before, "a segment sent later has arrived: fast retransmit (RACK)", now)
-        else:
+        elif recovery.state is not CaState.CWR:
             recovery.state = CaState.DISORDER if tcb.rtx.sacked else CaState.OPEN
 
 
@@ -151,10 +161,13 @@ def _count_duplicates(
         return
     tcb.dup_acks += 1
     # RFC 6582 §3.2 step 1: not again for losses of the window that a timeout or recovery covered
-    if tcb.dup_acks == DUPLICATE_THRESHOLD and tcb.snd_una > tcb.recovery.recover:
+    if tcb.dup_acks == tcb.settings.reordering and tcb.snd_una > tcb.recovery.recover:
+        if tcb.usage is not None:
+            tcb.rtx.mark_front_lost(tcb.snd_mss)
         _enter(tcb, delivery, una_before, "three duplicate acknowledgments: fast retransmit", now)
-        tcb.rtx.mark_front_lost(tcb.snd_mss)
-        tcb.recovery.force = True
+        if tcb.usage is None:
+            tcb.rtx.mark_front_lost(tcb.snd_mss)
+            tcb.recovery.force = True
 
 
 # -- Fast recovery -----------------------------------------------------------------------------------
@@ -163,13 +176,16 @@ def _count_duplicates(
 def _enter(tcb: Connection, delivery: Delivery, una_before: int, why: str, now: float) -> None:
     recovery, congestion = tcb.recovery, tcb.congestion
     _begin_episode(tcb)
+    if not tcb.loss_is_reordering:
+        tlp.cancel(tcb)
+    if tcb.usage is not None:
+        _enter_by_segments(tcb, delivery, why, now)
+        return
     recovery.state = CaState.RECOVERY
     recovery.recover = tcb.snd_nxt
     flight = tcb.snd_nxt - una_before
     congestion.on_loss(flight, now)
     ecn.window_reduced(tcb)
-    if not tcb.loss_is_reordering:
-        tlp.cancel(tcb)
     recovery.tlp_end = None
     if tcb.sack_ok:
         recovery.prr_delivered = recovery.prr_out = 0
@@ -179,6 +195,52 @@ def _enter(tcb: Connection, delivery: Delivery, una_before: int, why: str, now: 
     elif not congestion.governs_recovery:
         congestion.cwnd = congestion.ssthresh
     tell(tcb, why, now)
+
+
+def _enter_by_segments(tcb: Connection, delivery: Delivery, why: str, now: float) -> None:
+    """The same where windows are counted in segments: one reduction, also if a mark has begun it."""
+    if not tcb.recovery.reduces:
+        _begin_reduction(tcb)
+        tcb.congestion.on_loss(tcb.in_flight, now)
+        ecn.window_reduced(tcb)
+    tcb.recovery.state = CaState.RECOVERY
+    _reduce_proportionally(tcb, delivery.length or tcb.snd_mss, safe=False)
+    tell(tcb, why, now)
+
+
+def _begin_reduction(tcb: Connection) -> None:
+    recovery = tcb.recovery
+    recovery.recover = tcb.snd_nxt
+    recovery.tlp_end = None
+    recovery.prr_delivered = recovery.prr_out = 0
+    recovery.recover_fs = tcb.congestion.cwnd
+
+
+def enter_cwr(tcb: Connection, delivery: Delivery, *, advanced: bool, now: float) -> None:
+    """The peer echoes a mark (RFC 3168 §6.1.2): the window goes down in step with what arrives."""
+    recovery = tcb.recovery
+    if recovery.active or recovery.state is CaState.CWR:
+        return
+    recovery.undo_una = None
+    _begin_reduction(tcb)
+    tcb.congestion.on_congestion_mark(tcb.in_flight, now)
+    ecn.window_reduced(tcb)
+    tcb.ecn.reductions += 1
+    tcb.outlet.count("ecn-reductions")
+    recovery.state = CaState.CWR
+    if delivery.length:
+        _reduce_proportionally(tcb, delivery.length, safe=advanced)
+    tell(tcb, "the peer echoes a congestion mark: as if a segment were lost (RFC 3168 §6.1.2)", now)
+
+
+def _in_cwr(tcb: Connection, delivery: Delivery, advanced: bool, now: float) -> None:
+    recovery, congestion = tcb.recovery, tcb.congestion
+    if tcb.snd_una > recovery.recover:
+        congestion.cwnd = congestion.ssthresh
+        recovery.state = CaState.OPEN
+        tell(tcb, "the reduction is over", now)
+    elif delivery.length:
+        _reduce_proportionally(tcb, delivery.length, safe=advanced)
 
 
 def _begin_episode(tcb: Connection) -> None:
@@ -194,6 +256,8 @@ def _in_fast_recovery(
     recovery = tcb.recovery
     if advanced and tcb.snd_una >= recovery.recover:
         _leave(tcb, now)
+    elif tcb.usage is not None and not tcb.sack_ok:
+        _next_hole_by_segments(tcb, delivery, advanced, duplicate)
     elif tcb.sack_ok:
         if delivery.length:
             _reduce_proportionally(tcb, delivery.length, safe=advanced and not more_lost)
@@ -206,6 +270,20 @@ def _in_fast_recovery(
         tell(tcb, "a partial acknowledgment: the next hole is sent again", now)
     elif duplicate:
         tcb.dup_acks += 1
+
+
+def _next_hole_by_segments(tcb: Connection, delivery: Delivery, advanced: bool, duplicate: bool) -> None:
+    """Without SACK, where windows are counted in segments: duplicates are deliveries, and PRR goes by them."""
+    mss = tcb.snd_mss
+    if advanced:
+        acked = -(-delivery.cumulative // mss)
+        delivered = max(acked - tcb.dup_acks, 1) * mss
+        tcb.dup_acks = max(0, tcb.dup_acks - (acked - 1))
+        tcb.rtx.mark_front_lost(mss)
+        _reduce_proportionally(tcb, delivered, safe=False)
+    elif duplicate:
+        tcb.dup_acks += 1
+        _reduce_proportionally(tcb, mss, safe=False)
 
 
 def _leave(tcb: Connection, now: float) -> None:
@@ -232,6 +310,8 @@ def _reduce_proportionally(tcb: Connection, delivered: int, *, safe: bool) -> No
     in_flight, ssthresh, mss = tcb.in_flight, congestion.ssthresh, tcb.snd_mss
     if in_flight > ssthresh:
         target = -(-recovery.prr_delivered * ssthresh // recovery.recover_fs)
+        if tcb.usage is not None:
+            target = -(-target // mss) * mss
         send = target - recovery.prr_out
     else:
         send = max(recovery.prr_delivered - recovery.prr_out, delivered)
@@ -250,6 +330,8 @@ def on_timeout(tcb: Connection, now: float) -> None:
     """The retransmission timer fired for data (RFC 5681 §3.1, RFC 8985 §6.3, RFC 5682 §3)."""
     recovery = tcb.recovery
     again = recovery.active and tcb.snd_una < recovery.recover  # one episode for each window
+    if tcb.usage is not None:
+        again = again or (recovery.state is CaState.CWR and tcb.snd_una < recovery.recover)
     flight = tcb.snd_nxt - tcb.snd_una
     if not again:
         fresh = recovery.state is not CaState.RECOVERY
@@ -257,7 +339,7 @@ def on_timeout(tcb: Connection, now: float) -> None:
         recovery.frto = tcb.settings.frto and fresh and tcb.sack_ok
     else:
         recovery.frto = False
-    if recovery.state is CaState.RECOVERY:
+    if recovery.state is CaState.RECOVERY and tcb.usage is None:
         # A retransmission was lost too: another sign of congestion, for the window of this recovery (RFC 5681 §4.3).
         tcb.congestion.on_timeout(min(flight, tcb.congestion.ssthresh), again=False, now=now)
     else:
@@ -277,6 +359,8 @@ def on_timeout(tcb: Connection, now: float) -> None:
         rack.mark_losses_on_timeout(tcb, now)
     else:
         tcb.rtx.mark_all_lost()
+    if tcb.usage is not None:
+        tcb.congestion.cwnd = tcb.in_flight // tcb.snd_mss * tcb.snd_mss + tcb.snd_mss
 
 
 def _after_timeout(tcb: Connection, delivery: Delivery, advanced: bool, duplicate: bool, now: float) -> None:

@@ -76,6 +76,18 @@ class Settings:
     #: ``orphan_timeout``.
     retries: int | None = None
     orphan_retries: int | None = None
+    #: Count them one by one instead, whatever time they take.
+    count_retries: bool = False
+    #: How long an OPEN may take in all; None: for as long as its SYN is sent again.
+    opening_timeout: float | None = None
+    #: The round trip of a SYN,ACK is a sample (RFC 6298 §2.2); False: only a timestamp that comes back makes it one.
+    sample_syn_ack: bool = True
+    #: Count them one by one instead, whatever time they take.
+    count_retries: bool = False
+    #: How long an OPEN may take in all; None: for as long as its SYN is sent again.
+    opening_timeout: float | None = None
+    #: The round trip of a SYN,ACK is a sample (RFC 6298 §2.2); False: only a timestamp that comes back makes it one.
+    sample_syn_ack: bool = True
     #: How often a SYN and a SYN,ACK are sent again; None: for as long as ``r2_syn`` lets.
     syn_retries: int | None = None
     syn_ack_retries: int | None = None
@@ -91,6 +103,18 @@ class Settings:
     sws_override: float | None = 0.2
     #: Initial congestion window in segments (RFC 6928).
     initial_window: int = 10
+    #: What congestion windows are counted in: "byte" (RFC 5681), or "segment": whole segments, and a reduction goes by
+    #: the window instead of by what is in flight (:mod:`usertcp.tcp.congestion.segments`).
+    window_unit: str = "byte"
+    #: HyStart++ or HyStart: leave the first slow start before something is lost (CUBIC).
+    hystart: bool = True
+    #: Forget a window that was not used for longer than a timeout (RFC 5681 §4.1).
+    slow_start_after_idle: bool = True
+    #: So many losses of a SYN or SYN,ACK leave the initial window what it is (RFC 5681 §3.1: none).
+    syn_losses_forgiven: int = 0
+    syn_ack_losses_forgiven: int = 0
+    #: Segments beyond a gap that mean a loss as long as no reordering was seen (RFC 8985 §6.2, RFC 5681 §3.2).
+    reordering: int = 3
     #: Bytes counted per acknowledgment, in segments: L of RFC 3465.  An acknowledgment here may cover a
     #: super-segment of 64 KB, so that RFC 5681's one segment per ACK would crawl.
     ack_counting_limit: int = 8
@@ -107,6 +131,12 @@ class Settings:
     peer_ack_delay: float = 0.2
     #: TCP Fast Open (RFC 7413), as client where data is given with OPEN, as server where the listener wants it.
     fast_open: bool = True
+    #: Data comes and goes with a SYN only beside a cookie, as server and as client.  Where both ends are in one
+    #: network, and nobody spoofs addresses, they can do without.
+    fast_open_server_cookie: bool = True
+    fast_open_client_cookie: bool = True
+    #: Data in a SYN leaves room for so many bytes of options, however few there are.
+    syn_data_reserve: int = 0
     #: Find out without ICMP what the path takes: small segments where full-sized ones vanish, and probes of
     #: larger ones from there on (RFC 4821).
     mtu_probing: bool = True

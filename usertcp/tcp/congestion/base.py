@@ -84,8 +84,8 @@ class CongestionControl(Protocol):
     def undo(self, now: float) -> None:
         """The last :meth:`on_loss` or :meth:`on_timeout` was mistaken: go back to where it was before."""
 
-    def on_idle(self, now: float) -> None:
-        """Sending restarts after more than one timeout of silence (RFC 5681 §4.1)."""
+    def on_idle(self, now: float, timeouts: int = 1) -> None:
+        """Sending restarts after more than one timeout of silence (RFC 5681 §4.1): ``timeouts`` whole ones."""
 
     def on_syn_lost(self) -> None:
         """Our SYN had to be sent again: begin with one segment (RFC 5681 §3.1)."""

@@ -378,7 +378,7 @@ class Bbr:
             self._before = None
             self._in_recovery = False
 
-    def on_idle(self, now: float) -> None:
+    def on_idle(self, now: float, timeouts: int = 1) -> None:
         """The model holds; the pacing starts at the bottleneck's rate (draft-00 §4.2.1, §4.3.4.4)."""
         self._idle_restart = True
         if self.state is BbrState.PROBE_BW and self._bandwidth.best:

@@ -186,8 +186,8 @@ class Cubic(LossBased):
             self._in_stage,
         ) = before  # fmt: skip
 
-    def on_idle(self, now: float) -> None:
-        super().on_idle(now)
+    def on_idle(self, now: float, timeouts: int = 1) -> None:
+        super().on_idle(now, timeouts)
         # The silence is no time of growth (RFC 9438 §5.8): what follows is a stage of its own
         self._in_stage = False
         self._paused_since = None

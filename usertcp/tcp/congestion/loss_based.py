@@ -110,7 +110,7 @@ class LossBased:
         self.ssthresh = max(window, 2 * self.mss)
         return True
 
-    def on_idle(self, now: float) -> None:
+    def on_idle(self, now: float, timeouts: int = 1) -> None:
         if self._validation is not None:
             self._validate(self._validation, now)
         else:

@@ -9,6 +9,8 @@ from usertcp.tcp.congestion.bbr import Bbr
 from usertcp.tcp.congestion.cubic import Cubic
 from usertcp.tcp.congestion.dctcp import Dctcp
 from usertcp.tcp.congestion.newreno import NewReno
+from usertcp.tcp.congestion.segment_cubic import SegmentCubic
+from usertcp.tcp.congestion.segments import SegmentReno
 
 if TYPE_CHECKING:
     from usertcp.tcp.settings import Settings
@@ -47,6 +49,8 @@ def make(
 
 def of_settings(settings: Settings) -> CongestionControl:
     """The controller that a connection with these settings begins with.  Raises ValueError."""
+    if settings.window_unit == "segment":
+        return _of_segments(settings)
     return make(
         settings.congestion_control,
         settings.initial_window,
@@ -55,6 +59,16 @@ def of_settings(settings: Settings) -> CongestionControl:
         validate=settings.validate_window,
         abe=settings.abe,
     )
+
+
+def _of_segments(settings: Settings) -> CongestionControl:
+    name = settings.congestion_control
+    initial, limit, paced = settings.initial_window, settings.ack_counting_limit, settings.paced
+    if name == "cubic":
+        return SegmentCubic(initial, limit, paced=paced, hystart=settings.hystart)
+    if name == "reno":
+        return SegmentReno(initial, limit, paced=paced)
+    return make(name, initial, limit, paced=paced)
 
 
 def successor(before: CongestionControl, settings: Settings, mss: int) -> CongestionControl:
