@@ -71,7 +71,12 @@ class Listener:
             return
         self.open = False
         self.host.forget_listener(self)
-        for connection in [*self.half_open, *self.ready]:
+        for connection in [*self.half_open]:
+            if connection.settings.half_open_vanish:
+                connection.forget(now)
+            else:
+                connection.abort(now)
+        for connection in [*self.ready]:
             connection.abort(now)
         self.half_open.clear()
         self.ready.clear()

@@ -397,7 +397,7 @@ def _process_text(tcb: Connection, segment: Segment, seq: int, now: float) -> No
     if tcb.state not in RECEIVING:
         return
     payload = segment.payload
-    if tcb.released and payload and not _nobody_reads(tcb, segment, now):
+    if payload and (tcb.released or tcb.receive_shut) and _nobody_reads(tcb, segment, seq, now):
         return
     if tcb.ecn.listens and payload:
         ecn.text_arrived(tcb, segment, now)
@@ -427,13 +427,20 @@ def _process_text(tcb: Connection, segment: Segment, seq: int, now: float) -> No
         _out_of_order(tcb, segment, seq, payload, now)
 
 
-def _nobody_reads(tcb: Connection, segment: Segment, now: float) -> bool:
-    """Text for an application that is gone: not accepted; a RST once it cannot overtake our own data."""
-    if tcb.state is State.FIN_WAIT_2:
+def _nobody_reads(tcb: Connection, segment: Segment, seq: int, now: float) -> bool:
+    """Text for an application that is gone: not accepted; a RST once it cannot overtake our own data.  False: take it."""
+    if tcb.settings.reset_late_data:
+        if tcb.state not in SEND_CLOSED or seq + len(segment.payload) <= tcb.rcv_nxt:
+            return False
+        answer_with_reset(tcb, segment, now)
+        calls.lost_data(tcb, now)
+    elif not tcb.released:
+        return False
+    elif tcb.state is State.FIN_WAIT_2:
         calls.reset_for_lost_data(tcb, now)
     else:
         drop(tcb, segment, "data-after-close", "3.6.1", now)
-    return False
+    return True
 
 
 def _in_order(tcb: Connection, segment: Segment, payload: bytes | memoryview, now: float) -> None:

@@ -10,6 +10,7 @@ from usertcp.tcp.errors import (
     ConnectionAlreadyExists,
     ConnectionClosing,
     ConnectionDoesNotExist,
+    ConnectionReset,
     RemoteUnspecified,
 )
 from usertcp.tcp.states import SEND_CLOSED, Event, State
@@ -144,9 +145,17 @@ def enter_fin_wait_2(tcb: Connection, now: float) -> None:
 def reset_for_lost_data(tcb: Connection, now: float) -> None:
     """Data came for an application that is gone (RFC 9293 §3.6.1, SHLD-3)."""
     output.send_reset(tcb, now)
+    lost_data(tcb, now)
+
+
+def lost_data(tcb: Connection, now: float) -> None:
+    """The connection ends by that, and the peer has been told."""
     tcb.outlet.count("data-after-close")
     tcb.step(Event.DATA_AFTER_CLOSE, now)
-    tcb.end(now, ConnectionAborted("the peer sent data after the application had gone"))
+    if tcb.released:
+        tcb.end(now, ConnectionAborted("the peer sent data after the application had gone"))
+    else:
+        tcb.end(now, ConnectionReset("the peer sent data that the application would not read"))
 
 
 def abort(tcb: Connection, now: float) -> None:
@@ -158,6 +167,12 @@ def abort(tcb: Connection, now: float) -> None:
         output.send_reset(tcb, now)
     tcb.step(Event.ABORT, now)
     tcb.end(now, ConnectionAborted("aborted by the application"))
+
+
+def forget(tcb: Connection, now: float) -> None:
+    """ABORT without a word to the peer."""
+    tcb.step(Event.ABORT, now)
+    tcb.end(now, ConnectionAborted("forgotten before it was established"))
 
 
 _ABORT_SENDS_RST = frozenset(

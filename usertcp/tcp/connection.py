@@ -201,6 +201,7 @@ class Connection:
         "rcv_up",
         "rcv_wscale",
         "receive_buffer",
+        "receive_shut",
         "record_ends",
         "recovery",
         "released",
@@ -309,6 +310,8 @@ class Connection:
         self.released = False
         #: Counted by the host among those that only have to end.
         self.is_orphan = False
+        #: The application will not read, but may still write: what this means says :attr:`Settings.reset_late_data`.
+        self.receive_shut = False
         #: What :meth:`release` does with data that is not acknowledged: None: keep trying; 0: throw it
         #: away with a RST; else keep trying for so many seconds (as SO_LINGER).
         self.linger: float | None = None
@@ -523,6 +526,10 @@ class Connection:
         """ABORT (§3.10.5): RST, everything queued is thrown away."""
         calls.abort(self, now)
 
+    def forget(self, now: float) -> None:
+        """ABORT that the peer does not learn of."""
+        calls.forget(self, now)
+
     def set_keepalive(self, on: bool, now: float) -> None:
         """Turn keep-alives on or off (§3.8.4)."""
         keepalive.switch(self, on, now)
@@ -657,7 +664,7 @@ class Connection:
         self.rtx.clear()
         self.receive_buffer.forget_held()
         self.account_for_held()
-        if error is not None:
+        if error is not None and not self.settings.unread_stays:
             self.receive_buffer.clear()
         trace = self.outlet.trace
         if trace is not None:

@@ -358,6 +358,10 @@ def send_keepalive(tcb: Connection, now: float) -> None:
 
 def send_reset(tcb: Connection, now: float) -> None:
     """<SEQ=SND.NXT><CTL=RST> (RFC 9293 §3.10.5)."""
+    if tcb.settings.reset_acknowledges:
+        tcb.outlet.count("resets-sent")
+        transmit(tcb, _acceptable_seq(tcb), RST | ACK, NOTHING, now, sack.options(tcb))
+        return
     reset_with(tcb, _acceptable_seq(tcb), now)
 
 

@@ -166,6 +166,15 @@ class Settings:
     user_timeout_option: bool = False
     #: R2 of a connection whose application is gone, also for a peer that keeps its window closed.
     orphan_timeout: float = 120.0
+    #: Our RSTs of an ABORT acknowledge (and say all that an acknowledgment says); RFC 9293 §3.10.5 has them bare.
+    reset_acknowledges: bool = False
+    #: Half-open connections of a listener that is closed end without a RST.
+    half_open_vanish: bool = False
+    #: Answer text for an application that is gone with a RST although our FIN may still be on its way, and text that
+    #: follows shutdown() of the receiving side; else see RFC 9293 §3.6.1 and docs/architecture.md.
+    reset_late_data: bool = False
+    #: What was received before the connection ended badly can still be read.
+    unread_stays: bool = False
     #: At most one challenge ACK (RFC 5961 §7) or answer to an empty unacceptable segment in this time.
     challenge_interval: float = 0.5
     #: The hop limit (IPv4: TTL) of what we send (RFC 9293 §3.9.2, MUST-49).

@@ -333,17 +333,17 @@ _stays(
 )
 
 # -- SEGMENT ARRIVES: text that no application will read -----------------------------------------------
-_moves(
+_all_move(
     _E.DATA_AFTER_CLOSE,
-    _S.FIN_WAIT_2,
+    [_S.FIN_WAIT_1, _S.FIN_WAIT_2, _S.CLOSE_WAIT, _S.CLOSING, _S.LAST_ACK],
     _S.CLOSED,
     "3.6.1",
     "data came that nobody will read: a RST tells the peer that it is lost",
 )
 _never(
     _E.DATA_AFTER_CLOSE,
-    _others(_S.FIN_WAIT_2),
-    "before our FIN is acknowledged the data is not accepted but left to the peer; after the peer's FIN there is none",
+    _others(_S.FIN_WAIT_1, _S.FIN_WAIT_2, _S.CLOSE_WAIT, _S.CLOSING, _S.LAST_ACK),
+    "somebody reads, or there is nothing left to be read",
 )
 
 # -- A new connection between the same sockets ---------------------------------------------------------

@@ -337,6 +337,8 @@ class TcpSocket(Socket):
                 self.disconnect()
             return
         self.shut |= directions
+        if connection is not None and directions & RECEIVE and self.machine.personality == "linux":
+            connection.receive_shut = True
         self.wake(_ANY)
         if state is State.CLOSED or connection is None:
             raise failure(ENOTCONN)
