@@ -428,7 +428,10 @@ def _process_text(tcb: Connection, segment: Segment, seq: int, now: float) -> No
 
 
 def _nobody_reads(tcb: Connection, segment: Segment, seq: int, now: float) -> bool:
-    """Text for an application that is gone: not accepted; a RST once it cannot overtake our own data.  False: take it."""
+    """Text for an application that is gone: not accepted; a RST once it cannot overtake our own data.
+
+    False: take it.
+    """
     if tcb.settings.reset_late_data:
         if tcb.state not in SEND_CLOSED or seq + len(segment.payload) <= tcb.rcv_nxt:
             return False
