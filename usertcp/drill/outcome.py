@@ -40,5 +40,5 @@ class Outcome:
     unseen: int = 0
     #: Expected segments that were compared with a part of a super-segment, or with several packets.
     recut: int = 0
-    #: What the packets on the link were, if they were kept.
+    #: What the packets on the link were; the first 64 MiB.
     crossings: list[Crossing] = field(default_factory=list)

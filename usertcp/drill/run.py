@@ -36,6 +36,8 @@ from usertcp.sim.posix import SocketAddress
 
 #: In real seconds, for one script.
 PATIENCE: Final = 60.0
+#: Bytes of packets that an outcome holds.
+MOST_KEPT: Final = 64 << 20
 _MAPPED: Final = bytes(10) + b"\xff\xff"
 
 
@@ -102,6 +104,9 @@ class Run:
         self._bound: dict[int, Endpoint] = {}
         self._give_up = monotonic() + patience
         self._at = 0
+        self._kept = 0
+        #: The packet that is expected next after each event.
+        self._upcoming = _upcoming(script.events)
         self.outcome = Outcome(script.path, Result.PASSED)
 
     def run(self) -> Outcome:
@@ -190,10 +195,16 @@ class Run:
         """Take in what left, and what the calls returned that were running."""
         for sent in self._target.sent():
             self._outbound.left(sent)
-            self.outcome.crossings.append(Crossing(sent.time, False, sent.packet, ""))
+            self._crosses(Crossing(sent.time, False, sent.packet, ""))
         for pending in [pending for pending in self._pending if pending.running.done]:
             self._pending.remove(pending)
             self._returned(pending)
+
+    def _crosses(self, crossing: Crossing) -> None:
+        """Keep a packet for whoever wants to see them all, if there are not too many."""
+        self._kept += len(crossing.packet)
+        if self._kept <= MOST_KEPT:
+            self.outcome.crossings.append(crossing)
 
     def _overdue(self) -> None:
         now = self._target.now
@@ -205,21 +216,14 @@ class Run:
     # -- Packets
 
     def _inject(self, event: Event, packet: Packet) -> None:
-        flow = self._flows.inbound(packet, self._upcoming())
+        flow = self._flows.inbound(packet, self._upcoming[self._at])
         try:
             built = build(packet, flow)
         except Unbuildable as error:
             raise ScriptError(event.line, error.reason) from None
-        self.outcome.crossings.append(Crossing(self._target.now, True, built, self._source(event.line)))
+        self._crosses(Crossing(self._target.now, True, built, self._source(event.line)))
         self._target.inject(built)
         self._collect()
-
-    def _upcoming(self) -> Packet | None:
-        """The next packet that the script expects."""
-        for event in self._script.events[self._at + 1 :]:
-            if isinstance(event.action, PacketEvent) and not event.action.inbound:
-                return event.action.packet
-        return None
 
     def _expect(self, event: Event, packet: Packet, due: Due) -> None:
         """The next packet that leaves is ``packet``, at its time; or the next ones are its segments."""
@@ -370,6 +374,16 @@ class Run:
                 f"packets left that the script does not expect: {len(self._outbound)}",
                 f"  the first, at {first.time:.6f} s: > {describe(first.packet, self._flows.outbound(first.packet))}",
             )
+
+
+def _upcoming(events: Sequence[Event]) -> list[Packet | None]:
+    found: list[Packet | None] = []
+    packet: Packet | None = None
+    for event in reversed(events):
+        found.append(packet)
+        if isinstance(event.action, PacketEvent) and not event.action.inbound:
+            packet = event.action.packet
+    return found[::-1]
 
 
 def _endpoint(address: SocketAddress) -> Endpoint:
