@@ -87,6 +87,7 @@ _LINUX: Final = Profile(
             rfc1337=False,
             mtu_probing=False,
             syn_data_reserve=40,
+            early_data_waits=True,
         ),
         fast_open_penalty=0.0,
         fast_open_experiment=True,

@@ -93,7 +93,7 @@ _TCP: Final[dict[str, Variable]] = {
     "keepidle": Variable("7200000", number(1, _LARGE), setting("keepalive_idle", seconds)),
     "keepintvl": Variable("75000", number(1, _LARGE), setting("keepalive_interval", seconds)),
     "keepcnt": Variable("8", number(1, 255), setting("keepalive_probes", int)),
-    "keepinit": Variable("75000", number(1, _LARGE), later("connection_timeout", seconds)),
+    "keepinit": Variable("75000", number(1, _LARGE), setting("opening_timeout", seconds)),
     "finwait2_timeout": Variable("60000", number(1, _LARGE), later("finwait2", seconds)),
     "fast_finwait2_recycle": Variable("0", flag, later("finwait2")),
     # -- Sending

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
 from usertcp.drill.sysctl import (
@@ -21,7 +23,6 @@ from usertcp.drill.sysctl import (
     only,
     seconds,
     setting,
-    text,
     three,
     word,
     words,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _MILLION: Final = 10**6
 _LARGE: Final = 2**31 - 1
 _HUGE: Final = 2**63 - 1
+_KEY: Final = "[0-9a-fA-F]{1,8}(-[0-9a-fA-F]{1,8}){3}"
 
 
 def _congestion_control(system: System, value: Value) -> System:
@@ -75,7 +77,27 @@ def _most_receive_buffer(system: System, value: Value) -> System:
 
 def _fast_open(system: System, value: Value) -> System:
     bits = first(value)
-    return system.with_settings(fast_open=bool(bits & 3)).with_sockets(fast_open=bits)
+    return system.with_settings(
+        fast_open=bool(bits & 3),
+        fast_open_client_cookie=not bits & 0x4,
+        fast_open_server_cookie=not bits & 0x200,
+    ).with_sockets(fast_open=bits)
+
+
+def _keys(text: str) -> str:
+    """Keys of four 32-bit words in hexadecimal, one or two; raises ValueError for anything else."""
+    if not re.fullmatch(f"{_KEY}(,{_KEY})?", text):
+        raise ValueError("one or two keys like 1234abcd-1234abcd-1234abcd-1234abcd")
+    return text
+
+
+def _fast_open_keys(system: System, value: Value) -> System:
+    """The kernel keeps each word as its machine does: the least byte first."""
+    assert isinstance(value, str)
+    keys = tuple(b"".join(int(word, 16).to_bytes(4, "little") for word in key.split("-")) for key in value.split(","))
+    if "fast_open_keys" not in {f.name for f in fields(system.host)}:
+        raise Refused("cookies are made with a key of our own")
+    return system.with_host(fast_open_keys=keys)
 
 
 def _recovery(system: System, value: Value) -> System:
@@ -111,7 +133,7 @@ _TCP: Final[dict[str, Variable]] = {
     "tcp_ecn_option_beacon": Variable("3", number(0, 3), nothing(_ACCURATE)),
     "tcp_min_snd_mss": Variable("48", number(48, 65535), setting("min_mss", int)),
     "tcp_fastopen": Variable("1", number(0, _LARGE), Effect(_fast_open, "`fast_open`, and that of the sockets")),
-    "tcp_fastopen_key": Variable("", text, only(does="cookies are made with a key of our own")),
+    "tcp_fastopen_key": Variable("", _keys, Effect(_fast_open_keys, "`fast_open_keys`")),
     "tcp_fastopen_blackhole_timeout_sec": Variable(
         "0", number(0, _LARGE), only(0, does="a path that swallows Fast Open does not turn it off for others")
     ),

@@ -76,13 +76,7 @@ class Settings:
     #: ``orphan_timeout``.
     retries: int | None = None
     orphan_retries: int | None = None
-    #: Count them one by one instead, whatever time they take.
-    count_retries: bool = False
-    #: How long an OPEN may take in all; None: for as long as its SYN is sent again.
-    opening_timeout: float | None = None
-    #: The round trip of a SYN,ACK is a sample (RFC 6298 §2.2); False: only a timestamp that comes back makes it one.
-    sample_syn_ack: bool = True
-    #: Count them one by one instead, whatever time they take.
+    #: Count the timeouts since the last sample of the round trip instead, whatever time they take.
     count_retries: bool = False
     #: How long an OPEN may take in all; None: for as long as its SYN is sent again.
     opening_timeout: float | None = None

@@ -100,9 +100,8 @@ def _expired(tcb: Connection, now: float) -> None:
         path_mtu.on_timeout(tcb, now)
         tcb.rtt.back_off()
     tcb.retransmit_due = now + tcb.rtt.rto
-    if tcb.user_timeout is not None:
-        # it ends then, not an RTO later
-        tcb.retransmit_due = min(tcb.retransmit_due, tcb.at_risk_since + user_timeout.limit(tcb, syn=first.syn))
+    # it ends then, not an RTO later
+    tcb.retransmit_due = min(tcb.retransmit_due, tcb.at_risk_since + user_timeout.patience(tcb, syn=first.syn))
     tcb.outlet.count("retransmission-timeouts")
     if first.times_sent == tcb.settings.r1:
         _r1_reached(tcb, now)

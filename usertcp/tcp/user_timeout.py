@@ -30,6 +30,14 @@ def limit(tcb: Connection, *, syn: bool) -> float:
     return seconds
 
 
+def patience(tcb: Connection, *, syn: bool) -> float:
+    """How long to wait at the most whatever the number of retransmissions; ``inf``: the application set no bound."""
+    if tcb.user_timeout is not None:
+        return limit(tcb, syn=syn)
+    opening = tcb.settings.opening_timeout
+    return opening if syn and opening is not None and tcb.state is State.SYN_SENT else inf
+
+
 def expired(tcb: Connection, first: Record, now: float) -> bool:
     """The retransmission timer of ``first`` has run out: is that the last time (R2)?"""
     settings = tcb.settings
@@ -38,10 +46,11 @@ def expired(tcb: Connection, first: Record, now: float) -> bool:
         retries = settings.syn_retries if tcb.state is State.SYN_SENT else settings.syn_ack_retries
         if retries is not None:
             linear = settings.syn_linear_timeouts if tcb.state is State.SYN_SENT else 0
-            patience = inf if tcb.user_timeout is None else tcb.user_timeout
-            return first.times_sent > retries + linear or waited >= patience - _EPSILON
+            return first.times_sent > retries + linear or waited >= patience(tcb, syn=True) - _EPSILON
     elif tcb.user_timeout is None:
         tries = settings.orphan_retries if tcb.released else settings.retries
+        if tries is not None and settings.count_retries:
+            return tcb.rtt.backoffs >= tries
         if tries is not None:
             return now - tcb.resent_since >= time_of_retries(tries, settings) - _EPSILON
     return waited >= limit(tcb, syn=first.syn) - _EPSILON
