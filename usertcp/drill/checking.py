@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from usertcp.drill import shell, syscalls
@@ -10,6 +11,7 @@ from usertcp.drill.options import Options
 from usertcp.drill.packets import Unbuildable, UnknownPart, check
 from usertcp.drill.profiles import Profile
 from usertcp.drill.script import Command, Event, PacketEvent, Script, SystemCall, TcpPacket, TimeKind
+from usertcp.drill.target import NotPossible
 
 #: Scripts are short: more is a mistake, or malice.
 MOST_EVENTS: Final = 100_000
@@ -21,12 +23,17 @@ _FIXED: Final = (TimeKind.ABSOLUTE, TimeKind.RELATIVE)
 class Checked:
     """A script that can be run, and what its shell lines mean.
 
+    ``rehearse`` gets each action of the shell lines in their order, and raises NotPossible for what cannot be done.
+
     Raises Unsupported where it wants what we do not do, wherever that stands, and ScriptError where it cannot be.
     """
 
-    def __init__(self, script: Script, options: Options, profile: Profile) -> None:
+    def __init__(
+        self, script: Script, options: Options, profile: Profile, rehearse: Callable[[shell.Action], None]
+    ) -> None:
         self._options = options
         self._profile = profile
+        self._rehearse = rehearse
         #: What is to be done before the first event.
         self.init: list[shell.Action] = []
         #: By the event's place in the script.
@@ -39,7 +46,13 @@ class Checked:
             self._check(index, event)
 
     def _actions(self, command: Command, line: int) -> list[shell.Action]:
-        return shell.interpret(command.text, line, self._profile.dialect)
+        actions = shell.interpret(command.text, line, self._profile.dialect)
+        try:
+            for action in actions:
+                self._rehearse(action)
+        except NotPossible as error:
+            raise Unsupported(line, str(error)) from None
+        return actions
 
     def _check(self, index: int, event: Event) -> None:
         action, line = event.action, event.line

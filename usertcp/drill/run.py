@@ -72,7 +72,11 @@ class _Pending:
 
 
 class Run:
-    """One run of ``script``; ``source`` is its text, for messages."""
+    """One run of ``script``.
+
+    ``source`` is its text, for messages.  ``rehearse`` gets all actions of its shell lines before anything is done,
+    and raises NotPossible for one that the target will refuse.
+    """
 
     def __init__(
         self,
@@ -83,6 +87,7 @@ class Run:
         profile: Profile,
         strictness: Strictness,
         *,
+        rehearse: Callable[[shell.Action], None] = lambda action: None,
         patience: float = PATIENCE,
     ) -> None:
         self._script = script
@@ -90,6 +95,7 @@ class Run:
         self._target = target
         self._options = options
         self._profile = profile
+        self._rehearse = rehearse
         self._any_time = Ignore.TIMING in strictness.ignore
         self._strict_end = strictness.end
         self._flows = Flows(target, options)
@@ -113,7 +119,7 @@ class Run:
         """Run it to its end.  Raises nothing for what is in the script: that is the outcome."""
         outcome = self.outcome
         try:
-            checked = Checked(self._script, self._options, self._profile)
+            checked = Checked(self._script, self._options, self._profile, self._rehearse)
             self._apply(checked.init)
             for index, event in enumerate(self._script.events):
                 self._at = index

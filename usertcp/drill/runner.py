@@ -97,7 +97,16 @@ def _run(text: str, path: str, how: How, trace: Sink | None) -> Outcome:
     chosen = profile(how.profile)
     script, options = _parsed(text, path, how)
     target = virtual_target(chosen, options, trace)
-    run = Run(script, text, target, options, chosen, Strictness(how.ignore, how.strict_end), patience=how.patience)
+    run = Run(
+        script,
+        text,
+        target,
+        options,
+        chosen,
+        Strictness(how.ignore, how.strict_end),
+        rehearse=_Rehearsal(chosen).apply,
+        patience=how.patience,
+    )
     try:
         return run.run()
     except Exception as error:
@@ -132,6 +141,17 @@ def virtual_target(chosen: Profile, options: Options, trace: Sink | None = None)
     return VirtualTarget(machine, _Administrator(machine, system).apply)
 
 
+class _Rehearsal:
+    """A system that nobody uses, to see whether it can be changed so."""
+
+    def __init__(self, chosen: Profile) -> None:
+        self._system = System.of(chosen)
+
+    def apply(self, action: Action) -> None:
+        """Raises NotPossible."""
+        self._system = self._system.apply(action)
+
+
 class _Administrator:
     """Changes a machine's system while it runs."""
 
@@ -155,6 +175,7 @@ class _Administrator:
         if changed:
             for connection in host.connections.values():
                 connection.settings = replace(connection.settings, **changed)
+        machine.settings_changed()
 
     @staticmethod
     def _limit(host: Host, old: HostConfig, new: HostConfig) -> None:
