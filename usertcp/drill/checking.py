@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from usertcp.drill import shell, syscalls
+from usertcp.drill import code, shell, syscalls
 from usertcp.drill.errors import ScriptError, Unsupported
 from usertcp.drill.options import Options
 from usertcp.drill.packets import Unbuildable, UnknownPart, check
 from usertcp.drill.profiles import Profile
+from usertcp.drill.script import Code as CodeBlock
 from usertcp.drill.script import Command, Event, PacketEvent, Script, SystemCall, TcpPacket, TimeKind
 from usertcp.drill.target import NotPossible
 
@@ -68,6 +69,8 @@ class Checked:
                 self._check_packet(line, action)
             case SystemCall():
                 syscalls.check(action, line, self._profile.personality)
+            case CodeBlock():
+                code.check(action.text, action.line)
             case Command():
                 self.commands[index] = self._actions(action, line)
 

@@ -203,6 +203,11 @@ class _Block:
 # -- From text to a tree that holds nothing unknown ---------------------------------------------------------
 
 
+def check(text: str, line: int) -> None:
+    """Raises Unsupported where running the block would, whatever the values in it are."""
+    _parse(text, line)
+
+
 def _parse(text: str, line: int) -> ast.Module:
     """Raises Unsupported where the text is no Python, or holds what is not done here."""
     if len(text) > _LONGEST:
