@@ -9,7 +9,7 @@ import pytest
 from tests.scenarios.driver import PLAIN, established, meet
 from usertcp.tcp.errors import ConnectionTimedOut
 from usertcp.tcp.states import State
-from usertcp.wire.tcp import ACK, SYN
+from usertcp.wire.tcp import ACK, RST, SYN
 
 
 def test_counted_retransmissions() -> None:
@@ -78,3 +78,30 @@ def test_the_round_trip_of_a_syn_ack(sample: bool, timeout: float) -> None:
     us.sends(b"x")
     peer.receives(ACK, data=b"x")
     peer.receives(ACK, data=b"x", after=timeout)
+
+
+@pytest.mark.parametrize(("has_window", "window"), [(True, 65535), (False, 0)])
+def test_a_reset_that_acknowledges_and_its_window(has_window: bool, window: int) -> None:
+    us, peer = established(replace(PLAIN, reset_acknowledges=True, reset_has_window=has_window))
+    us.tcb.abort(us.now)
+    us.settle()
+    reset = peer.receives(RST | ACK, seq=1, ack=1)
+    assert reset.window == window
+
+
+@pytest.mark.parametrize(("told", "answers"), [("never", 0), ("always", 1)])
+def test_who_is_given_up_may_be_told(told: str, answers: int) -> None:
+    us, peer = established(replace(PLAIN, retries=1, count_retries=True, reset_on_timeout=told))
+    us.sends(b"x")
+    us.waits(1)
+    assert us.state is State.CLOSED
+    assert [bool(segment.flags & RST) for segment in peer.ignores()].count(True) == answers
+
+
+def test_who_never_ended_the_handshake_is_told_nothing() -> None:
+    us, peer = meet(replace(PLAIN, syn_ack_retries=1, reset_on_timeout="always"))
+    us.listens()
+    peer.sends(SYN, seq=0)
+    peer.receives(SYN | ACK)
+    peer.receives(SYN | ACK, after=1)
+    peer.hears_nothing(during=100)

@@ -129,6 +129,7 @@ _FREEBSD: Final = Profile(
             syn_retries=12,
             syn_ack_retries=3,
             reset_on_timeout="always",
+            reset_has_window=False,
             min_mss=216,
             ack_counting_limit=2,
             keepalive=True,

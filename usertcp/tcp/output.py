@@ -383,6 +383,8 @@ def transmit(
 ) -> None:
     """Hand one segment to the host, with the acknowledgment, window and timestamp of this moment."""
     window = tcb.last_window = advertised_window.of_syn(tcb) if flags & SYN else advertised_window.field(tcb)
+    if flags & RST and not tcb.settings.reset_has_window:
+        window = 0
     ack = 0
     if flags & ACK:
         ack = tcb.rcv_nxt & MASK

@@ -162,6 +162,8 @@ class Settings:
     orphan_timeout: float = 120.0
     #: Our RSTs of an ABORT acknowledge (and say all that an acknowledgment says); RFC 9293 §3.10.5 has them bare.
     reset_acknowledges: bool = False
+    #: And whether they say what window there is.
+    reset_has_window: bool = True
     #: Half-open connections of a listener that is closed end without a RST.
     half_open_vanish: bool = False
     #: Answer text for an application that is gone with a RST although our FIN may still be on its way, and text that

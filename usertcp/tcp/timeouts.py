@@ -133,7 +133,8 @@ def _r1_reached(tcb: Connection, now: float) -> None:
 def _give_up(tcb: Connection, now: float, why: str) -> None:
     """R2 is reached: the connection is closed and the application told (RFC 9293 §3.8.3)."""
     tcb.outlet.count("timed-out")
-    if tcb.settings.reset_on_timeout == "always" and tcb.state is not State.SYN_SENT:
+    half_open = tcb.state is State.SYN_SENT or (tcb.state is State.SYN_RECEIVED and tcb.opened_passively)
+    if tcb.settings.reset_on_timeout == "always" and not half_open:
         output.send_reset(tcb, now)
     tcb.step(Event.USER_TIMEOUT, now)
     tcb.end(now, ConnectionTimedOut(why))
