@@ -296,6 +296,7 @@ def test_shell_lines_are_never_run() -> None:
         (SERVER + "+0 > . 1:1(0) ack 77\n+0 setsockopt(3, SOL_SOCKET, SO_NONSENSE, [1], 4) = 0\n", "SO_NONSENSE"),
         (SERVER + "+0 > . 1:1(0) ack 77\n+0 close(4) = -1 ENONSENSE (What)\n", "ENONSENSE"),
         (SERVER + "+0 > . 1:1(0) ack 77\n+0 `frobnicate`\n", "frobnicate"),
+        (SERVER + "+0 > . 1:1(0) ack 77\n+0 bind(4, [1], 16) = 0\n", "an array as an address"),
         (SERVER + "+0 > . 1:1(0) ack 77\n+0 %{ import os }%\n", "code block"),
         (SERVER + "+0 > . 1:1(0) ack 77\n+0 `sysctl -w net.ipv4.no_such_thing=1`\n", "net.ipv4.no_such_thing"),
         (SERVER + "+0 > . 1:1(0) ack 77\n+0 < . 1:1(0) ack 1 win 1 {rep tcp seq_num 1}\n", "rep tcp seq_num"),

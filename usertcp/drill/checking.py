@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from usertcp.drill import code, shell, syscalls
+from usertcp.drill.arguments import Context
+from usertcp.drill.descriptors import Descriptors
 from usertcp.drill.errors import ScriptError, Unsupported
 from usertcp.drill.options import Options
 from usertcp.drill.packets import Unbuildable, UnknownPart, check
@@ -69,6 +71,7 @@ class Checked:
                 self._check_packet(line, action)
             case SystemCall():
                 syscalls.check(action, line, self._profile.personality)
+                syscalls.plan(action, line, Context(self._options, self._profile.personality, Descriptors()))
             case CodeBlock():
                 code.check(action.text, action.line)
             case Command():
