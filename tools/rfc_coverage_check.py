@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
@@ -53,21 +54,23 @@ def leading_nowhere(root: Path, rfc: Rfc) -> Iterator[str]:
 
 
 def left_out(rfc: Rfc, table: Mapping[int, Sections]) -> Iterator[str]:
-    """Sections that do not exist, and those with a word of RFC 2119 for which there is no requirement of its level."""
+    """Sections that do not exist, and those with more normative sentences of a level than there are requirements."""
     if rfc.number not in table:
         yield f"RFC {rfc.number} is not in sections.toml"
         return
     sections = table[rfc.number]
-    written = {(one.section, one.level) for one in rfc.requirements}
-    for section, _ in sorted(written):
+    written: Counter[tuple[str, str]] = Counter()
+    for one in rfc.requirements:
+        written[one.section, one.level] += one.sentences
+    for section in sorted({one.section for one in rfc.requirements}):
         if sections.numbers and section not in sections.numbers:
             yield f"RFC {rfc.number} has no §{section}"
-    for section, levels in sections.normative.items():
+    for section, counts in sections.normative.items():
         if any(aside.covers(section) for aside in rfc.asides):
             continue
-        for level in levels:
-            if (section, level) not in written:
-                yield f"RFC {rfc.number}: nothing says what became of each {level} in §{section}"
+        for level, count in counts.items():
+            if written[section, level] < count:
+                yield f"RFC {rfc.number} §{section}: {written[section, level]} of {count} sentences with {level}"
 
 
 def stale(root: Path, rfcs: list[Rfc]) -> Iterator[str]:

@@ -4,8 +4,9 @@ A file begins with ``rfc``, ``title`` and maybe ``numbering`` (how many of each 
 each number must be there once).  Then come
 
 ``[[requirement]]``
-    ``id``, ``section`` ("all" where the RFC numbers none), ``level``, ``text`` (in our own words), ``status``: "done", with ``code`` and
-    ``tests``; "not applicable" or "not done", with ``why``.  ``note``: what else a reader should know.
+    ``id``, ``section`` ("all" where the RFC numbers none), ``level``, ``text`` (in our own words), ``status``:
+    "done", with ``code`` and ``tests``; "not applicable" or "not done", with ``why``.  ``note``: what else a
+    reader should know; ``sentences``: how many of the section's it stands for, if more than one.
 ``[[aside]]``
     ``sections`` whose normative sentences are not ours at all, or repeat others, and ``why``.  A number
     that ends in ".*" stands for all sections below it.
@@ -46,6 +47,7 @@ class Requirement:
     code: tuple[str, ...] = ()
     tests: tuple[str, ...] = ()
     note: str = ""
+    sentences: int = 1
 
     @property
     def kind(self) -> str:
@@ -117,9 +119,7 @@ def _read(path: Path) -> Rfc:
 
 def _requirement(path: Path, entry: dict[str, Any]) -> Requirement:
     where = f"{path.name}, {entry.get('id', 'an entry without id')}"
-    fields: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()
-    }
+    fields: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()}
     try:
         requirement = Requirement(**fields | {"status": Status(entry["status"])})
     except (TypeError, KeyError, ValueError) as error:
@@ -134,6 +134,8 @@ def _problems(one: Requirement) -> Iterator[str]:
         yield f"{one.level} is no level"
     if not one.text.endswith((".", "?")):
         yield "its text is no sentence"
+    if one.sentences < 1:
+        yield "sentences is 1 or more"
     if one.status is Status.DONE:
         if one.why:
             yield "what is done needs no reason; a remark is a note"

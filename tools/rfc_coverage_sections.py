@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,7 @@ LEVELS: Final = {
     "NOT RECOMMENDED": "SHOULD NOT",
     "MAY": "MAY",
     "OPTIONAL": "MAY",
+    "NOT REQUIRED": "MAY",
 }
 _WORDS: Final = re.compile(r"\b(" + "|".join(sorted(LEVELS, key=len, reverse=True)) + r")\b")
 
@@ -37,16 +39,17 @@ _TOC_LINE: Final = re.compile(rf"^ *{_NUMBER} +\S.*?(?:\.{{2,}}|(?: \.){{2,}}|  
 _SHORT_TOC_LINE: Final = re.compile(rf"^ +{_NUMBER} +[A-Z\"].*$")
 #: The sentence that says what the words mean.
 _BOILERPLATE: Final = re.compile(r"[Kk]ey ?words.{0,300}?interpreted as.{0,250}?(?:shown here|\]|BCP 14, RFC 2119)\.?")
+_LABELS: Final = re.compile(r"\b(?:MUST|SHLD|MAY|REC)- ?[0-9]+")
 _PAGE_BREAK: Final = re.compile(r"^\S.*\[Page \d+\] *$|^\f?RFC ?\d+ .*\d{4} *$")
 
 
 @dataclass(frozen=True)
 class Sections:
-    """One RFC: its section numbers, and the levels of the normative sentences in each (none: not listed)."""
+    """One RFC: its section numbers, and how many normative sentences of which level stand in each."""
 
     title: str
     numbers: tuple[str, ...]
-    normative: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    normative: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 def load(path: Path) -> dict[int, Sections]:
@@ -54,10 +57,10 @@ def load(path: Path) -> dict[int, Sections]:
     table = {}
     for name, entry in tomllib.loads(path.read_text()).items():
         normative = {}
-        for item in entry.get("normative", "").split("; "):
-            if item:
-                number, _, levels = item.partition(": ")
-                normative[number] = tuple(levels.split(", "))
+        for item in filter(None, entry.get("normative", "").split("; ")):
+            number, _, counts = item.partition(": ")
+            pairs = [count.rpartition(" ") for count in counts.split(", ")]
+            normative[number] = {level: int(count) for level, _, count in pairs}
         table[int(name.removeprefix("rfc"))] = Sections(entry["title"], tuple(entry["sections"].split()), normative)
     return table
 
@@ -65,30 +68,41 @@ def load(path: Path) -> dict[int, Sections]:
 def to_toml(table: Mapping[int, Sections]) -> str:
     """The table as it is committed."""
     lines = [
-        "# The sections of each RFC that is cited, and in which of them which words of RFC 2119 stand.",
+        "# The sections of each RFC that is cited, and how many sentences have which words of RFC 2119 in them.",
         "# Made from the RFCs' texts by: tools/rfc_coverage --sections DIRECTORY",
     ]
     for rfc, entry in sorted(table.items()):
         lines += ["", f"[rfc{rfc}]", f'title = "{entry.title}"', f'sections = "{" ".join(entry.numbers)}"']
         if entry.normative:
-            said = "; ".join(f"{number}: {', '.join(levels)}" for number, levels in entry.normative.items())
-            lines.append(f'normative = "{said}"')
+            said = (
+                f"{number}: {', '.join(f'{level} {count}' for level, count in counts.items())}"
+                for number, counts in entry.normative.items()
+            )
+            lines.append(f'normative = "{"; ".join(said)}"')
     return "\n".join(lines) + "\n"
 
 
 def from_text(title: str, text: str) -> Sections:
     """What the text of an RFC says."""
-    found: dict[str, set[str]] = {}
+    found: dict[str, Counter[str]] = {}
     for number, body in split(text):
-        levels = found.setdefault(number, set())
+        counts = found.setdefault(number, Counter())
         for rule in re.findall(rf"^ +\(({re.escape(number)}\.[0-9]+)\) ", body, re.MULTILINE):
-            found.setdefault(rule, set())  # RFC 6298 numbers its rules so
-        for word in _WORDS.findall(_BOILERPLATE.sub("", " ".join(body.split()))):
-            levels.add(LEVELS[word])
+            found.setdefault(rule, Counter())  # RFC 6298 numbers its rules so
+        for sentence in _sentences(body):
+            counts.update({LEVELS[word] for word in _WORDS.findall(sentence)})
     order = list(dict.fromkeys(LEVELS.values()))
-    normative = {number: tuple(sorted(levels, key=order.index)) for number, levels in found.items() if levels}
+    normative = {
+        number: {level: counts[level] for level in order if counts[level]} for number, counts in found.items() if counts
+    }
     normative.pop("", None)
     return Sections(title, tuple(number for number in found if number), normative)
+
+
+def _sentences(body: str) -> list[str]:
+    """What ends with a stop, a colon or a semicolon, without the labels that RFC 9293 gives its requirements."""
+    text = _LABELS.sub("", _BOILERPLATE.sub("", " ".join(body.split())))
+    return re.split(r"(?<=[.;:]) (?=[A-Z\"(*o])", text)
 
 
 def split(text: str) -> Iterator[tuple[str, str]]:
