@@ -30,6 +30,7 @@ from usertcp.drill.script import (
     TcpPacket,
     UdpPacket,
 )
+from usertcp.wire import ipv4
 
 HOST = Flow(REMOTE_4, LOCAL_4, 1, 2, 500, 900)
 
@@ -122,12 +123,19 @@ def test_what_a_script_says_besides() -> None:
     assert spell(UdpPacket(3, outer=outer, ports=(5, 6))) == "udp 1 > 2: 5 > 6 udp (3)"
     absolute = TcpPacket(frozenset("."), Sequence(1, 1, 0, absolute=True), 2, ack_absolute=True, mutations="rep 1")
     assert spell(absolute) == ". @1:1(0) ack @2 {rep 1}"
+    bare = tuple(map(TcpOption, ("mss", "TS", "sack", "md5")))
+    assert spell(TcpPacket(frozenset("."), Sequence(1, 1, 0), options=bare)) == ". 1:1(0) <mss,TS,sack,md5>"
     assert spell(TcpPacket(frozenset("R"), Sequence(1, 1, 0), ip=IpInfo(flow_label=5))) == "[flowlabel 0x5] R 1:1(0)"
 
 
 @pytest.mark.parametrize("packet", [b"", b"\x45", b"\x60" * 40, b"\x1b[2J" * 20])
 def test_what_cannot_be_read_is_counted(packet: bytes) -> None:
     assert describe(packet, script()).startswith(f"{len(packet)} bytes (")
+
+
+def test_another_protocol_is_named() -> None:
+    packet = ipv4.emit(ipv4.Header(LOCAL_4, REMOTE_4, 89), 4) + b"ospf"
+    assert describe(packet, script()) == "24 bytes (protocol 89)"
 
 
 @given(st.binary(max_size=100))
