@@ -244,17 +244,20 @@ class Peer:
         fast_open: bytes | None = None,
         user_timeout: int | None = None,
         blocks: Sequence[tuple[int, int]] = (),
+        options: Options | None = None,
         to_port: int = OUR_PORT,
         ecn: int = 0,
     ) -> None:
         """One segment; ``mss`` to ``user_timeout`` only count in a SYN; ``blocks``, of a SACK option, in others.
 
-        ``ecn`` is the IP header's field.
+        ``options`` stands for all of these; ``ecn`` is the IP header's field.
         """
         seq = self.snd_nxt if seq is None else seq
         ack = self.rcv_nxt if ack is None else ack
         length = len(data) + bool(flags & SYN) + bool(flags & FIN)
-        if flags & SYN:
+        if options is not None:
+            pass
+        elif flags & SYN:
             options = Options(mss, wscale, sack, fast_open=fast_open, user_timeout=user_timeout)
         else:
             options = Options(sack=tuple(self._our_numbers(block) for block in blocks))

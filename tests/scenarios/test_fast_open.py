@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from tests.scenarios.driver import OURS, PLAIN, THEIRS, Peer, Us, meet
-from usertcp.stack.fast_open import PERIOD, CookieCache, Server
+from usertcp.stack.fast_open import PERIOD, Server
 from usertcp.tcp.errors import ConnectionClosing, ConnectionReset, ConnectionTimedOut
 from usertcp.tcp.settings import Settings
 from usertcp.tcp.states import Event, State
@@ -320,7 +320,7 @@ def test_a_syn_that_is_not_answered_goes_again_without_option_and_data() -> None
     us.connects(b"GET /")
     assert peer.receives(SYN, seq=0, length=0).options.fast_open is None
     us.aborts()
-    us.waits(CookieCache.PENALTY)
+    us.waits(us.host.config.fast_open_penalty)
     us.connects(b"GET /")
     assert peer.receives(SYN, seq=0, length=0).options.fast_open == b""
 
@@ -375,4 +375,4 @@ def test_more_data_than_the_send_buffer_takes_is_refused() -> None:
 def test_addresses_of_the_cache_are_those_of_the_path() -> None:
     us, _ = known_server()
     path = OURS[4] + THEIRS[4] + (40000).to_bytes(2, "big")
-    assert us.host.fast_open_servers.find(path, us.now) == (COOKIE, 1460)
+    assert us.host.fast_open_servers.find(path, us.now) == Server(COOKIE, 1460)

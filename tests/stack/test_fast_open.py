@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from usertcp.stack.fast_open import PERIOD, CookieCache, PendingRequests, Server, cookie_for, is_valid
+from usertcp.stack.fast_open import (
+    PERIOD,
+    CookieCache,
+    PendingRequests,
+    Server,
+    cookies,
+    is_valid,
+    keyed_cookies,
+)
 from usertcp.stack.host import Host
 
 SECRET = b"sixteen bytes or more"
@@ -10,18 +18,30 @@ ADDRESSES = bytes([192, 0, 2, 1, 192, 0, 2, 2])
 
 
 def test_a_cookie_is_for_one_client_and_expires() -> None:
-    cookie = cookie_for(SECRET, ADDRESSES, 0)
+    cookie = cookies(SECRET, ADDRESSES, 0)[0]
     assert len(cookie) == 8
-    assert is_valid(SECRET, ADDRESSES, cookie, 2 * PERIOD - 1)
-    assert not is_valid(SECRET, ADDRESSES, cookie, 2 * PERIOD)
-    assert not is_valid(SECRET, ADDRESSES[::-1], cookie, 0)
-    assert not is_valid(b"another secret, as long", ADDRESSES, cookie, 0)
+    assert is_valid(cookie, cookies(SECRET, ADDRESSES, 2 * PERIOD - 1))
+    assert not is_valid(cookie, cookies(SECRET, ADDRESSES, 2 * PERIOD))
+    assert not is_valid(cookie, cookies(SECRET, ADDRESSES[::-1], 0))
+    assert not is_valid(cookie, cookies(b"another secret, as long", ADDRESSES, 0))
     for wrong in (b"", cookie[:4], cookie + cookie, bytes(8)):
-        assert not is_valid(SECRET, ADDRESSES, wrong, 0)
+        assert not is_valid(wrong, cookies(SECRET, ADDRESSES, 0))
+
+
+def test_cookies_of_a_key_are_those_of_linux() -> None:
+    """Those that a kernel 6.18 gave with this key, and with one of zeros."""
+    addresses = bytes([192, 0, 2, 1, 192, 168, 0, 1])
+    ipv6 = bytes.fromhex("fd3dfa7bd17d00000000000000000001fd3d0a0b17d600000000000000000001")
+    key = bytes.fromhex("a1a1a1a1b2b2b2b2c3c3c3c3d4d4d4d4")
+    assert [cookie.hex() for cookie in keyed_cookies([key, bytes(16)], addresses)] == [
+        "3021b9d889017eeb",
+        "b7c12350a90dc8f5",
+    ]
+    assert [cookie.hex() for cookie in keyed_cookies([key], ipv6)] == ["c1d1e9742a47a9bc"]
 
 
 def test_the_cache_forgets_what_was_used_longest_ago() -> None:
-    cache = CookieCache(2)
+    cache = CookieCache(2, 3600.0)
     for path in (b"a", b"b"):
         cache.remember(path, Server(path, 1460))
     assert cache.find(b"a", 0.0) == Server(b"a", 1460)
@@ -31,14 +51,21 @@ def test_the_cache_forgets_what_was_used_longest_ago() -> None:
 
 
 def test_what_failed_is_tried_again_after_a_while() -> None:
-    cache = CookieCache(2)
+    cache = CookieCache(2, 3600.0)
     cache.remember(b"a", Server(b"cookie", 1460))
     cache.failed(b"a", 0.0)
-    assert cache.find(b"a", CookieCache.PENALTY - 1) is None
-    assert cache.find(b"a", CookieCache.PENALTY) == Server()
+    assert cache.find(b"a", 3599.0) is None
+    assert cache.find(b"a", 3600.0) == Server()
     for path in (b"b", b"c"):
         cache.failed(path, 0.0)
     assert cache.find(b"a", 0.0) == Server()  # failures are bounded, too
+
+
+def test_without_a_penalty_a_failure_is_forgotten_at_once() -> None:
+    cache = CookieCache(2, 0.0)
+    cache.remember(b"a", Server(b"cookie", 1460))
+    cache.failed(b"a", 0.0)
+    assert cache.find(b"a", 0.0) == Server(b"cookie", 1460)
 
 
 def test_requests_that_were_reset_count_on_for_a_minute() -> None:

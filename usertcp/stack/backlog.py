@@ -39,8 +39,8 @@ def syn_arrives(
         child.listener = listener
         listener.half_open.add(child)
         child.open_passive(now)
-        if listener.fast_open.most and syn.options.fast_open is not None and child.settings.fast_open:
-            _fast_open(host, listener, child, src + dst, syn.options.fast_open, now)
+        if listener.fast_open.most and child.settings.fast_open:
+            _fast_open(host, listener, child, src + dst, syn, now)
         child.segment_arrives(syn, now)
         if child.early:
             host.hand_over(child)
@@ -50,23 +50,36 @@ def syn_arrives(
         listener.cookies_until = now + syn_cookies.LIFETIME
 
 
-def _fast_open(
-    host: Host, listener: Listener, child: Connection, addresses: bytes, cookie: bytes, now: float
-) -> None:
+def _fast_open(host: Host, listener: Listener, child: Connection, addresses: bytes, syn: Segment, now: float) -> None:
     """RFC 7413 §4.2.2, the server's steps 2 to 5: take the data, give a (new) cookie, or do as if nothing was."""
+    cookie = syn.options.fast_open
+    if cookie is None:
+        cookie = syn.options.fast_open_experiment
+        child.fast_open_experiment = cookie is not None
+    needed = child.settings.fast_open_server_cookie
+    if cookie is None and (needed or not syn.payload):
+        return
     if not listener.fast_open.room(now):
         host.count("fast-open-held-back")
         return
-    if cookie and fast_open.is_valid(host.secret, addresses, cookie, now):
-        host.count("fast-open-taken")
-        child.early = True
-        listener.fast_open.add(child)
+    if cookie is None or not needed:
+        _take_data(host, listener, child)
+        return
+    keys = listener.fast_open_keys or host.config.fast_open_keys
+    right = fast_open.keyed_cookies(keys, addresses) if keys else fast_open.cookies(host.secret, addresses, now)
+    if cookie and fast_open.is_valid(cookie, right):
+        _take_data(host, listener, child)
     elif cookie:
         host.count("fast-open-invalid")
-    new = fast_open.cookie_for(host.secret, addresses, now)
-    if cookie != new:
+    if cookie != right[0]:
         host.count("fast-open-cookies-sent")
-        child.fast_open = new
+        child.fast_open = right[0]
+
+
+def _take_data(host: Host, listener: Listener, child: Connection) -> None:
+    host.count("fast-open-taken")
+    child.early = True
+    listener.fast_open.add(child)
 
 
 def _answer_with_cookie(

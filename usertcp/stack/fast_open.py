@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
+from collections.abc import Iterable, Sequence
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from usertcp.stack.numbers import keyed_bytes
+from usertcp.stack.siphash import siphash24
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
@@ -19,15 +21,23 @@ _COOKIE_LENGTH: Final = 8
 # -- The server --------------------------------------------------------------------------------------
 
 
-def cookie_for(secret: bytes, addresses: bytes, now: float) -> bytes:
-    """GetCookie (RFC 7413 §4.1.2); ``addresses``: the client's and ours."""
-    return _cookie(secret, addresses, int(now) // PERIOD)
+def cookies(secret: bytes, addresses: bytes, now: float) -> tuple[bytes, ...]:
+    """The cookies that are right for a client, first the one to give it (GetCookie, RFC 7413 §4.1.2).
 
-
-def is_valid(secret: bytes, addresses: bytes, cookie: bytes, now: float) -> bool:
-    """IsCookieValid (RFC 7413 §4.1.2)."""
+    ``addresses``: the client's and ours.
+    """
     period = int(now) // PERIOD
-    return any(compare_digest(cookie, _cookie(secret, addresses, at)) for at in (period, period - 1))
+    return tuple(_cookie(secret, addresses, at) for at in (period, period - 1))
+
+
+def keyed_cookies(keys: Sequence[bytes], addresses: bytes) -> tuple[bytes, ...]:
+    """The same from keys of 16 bytes that several servers share, and change when they like."""
+    return tuple(siphash24(key, addresses).to_bytes(_COOKIE_LENGTH, "little") for key in keys)
+
+
+def is_valid(cookie: bytes, right: Iterable[bytes]) -> bool:
+    """IsCookieValid (RFC 7413 §4.1.2)."""
+    return any(compare_digest(cookie, other) for other in right)
 
 
 def _cookie(secret: bytes, addresses: bytes, period: int) -> bytes:
@@ -77,25 +87,28 @@ class PendingRequests:
 
 
 class Server(NamedTuple):
-    """What is known of a server: ``cookie`` may be empty, ``mss`` is what it announced."""
+    """What is known of a server: ``cookie`` may be empty, ``mss`` is what it announced.
+
+    ``experiment``: it knows the option, if at all, only as the experiment that it once was (RFC 7413 appendix A).
+    """
 
     cookie: bytes = b""
     mss: int | None = None
+    experiment: bool = False
 
 
 class CookieCache:
     """Cookies of servers, by our address, theirs and their port (RFC 7413 §4.1.3.1).
 
-    At most ``size`` of them; the one that was used longest ago is forgotten first.
+    At most ``size`` of them; the one that was used longest ago is forgotten first.  ``penalty``: for how many
+    seconds Fast Open is not tried with a server that did not like it; 0: it is, with what was known.
     """
 
-    __slots__ = ("_failures", "_servers", "_size")
+    __slots__ = ("_failures", "_penalty", "_servers", "_size")
 
-    #: For how long Fast Open is not tried with a server that did not like it, in seconds.
-    PENALTY: Final = 3600.0
-
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, penalty: float) -> None:
         self._size = size
+        self._penalty = penalty
         self._servers: OrderedDict[bytes, Server] = OrderedDict()
         self._failures: OrderedDict[bytes, float] = OrderedDict()
 
@@ -115,8 +128,9 @@ class CookieCache:
 
     def failed(self, path: bytes, now: float) -> None:
         """It does not answer, or does not take data."""
-        self._servers.pop(path, None)
-        _put(self._failures, path, now + self.PENALTY, self._size)
+        if self._penalty:
+            self._servers.pop(path, None)
+            _put(self._failures, path, now + self._penalty, self._size)
 
 
 _T = TypeVar("_T")

@@ -78,6 +78,13 @@ class HostConfig:
     syn_cookies: bool = True
     #: Servers whose Fast Open cookies are remembered, and as many where it failed.
     fast_open_servers: int = 1024
+    #: For how many seconds Fast Open is not tried with a server that did not like it; 0: it is tried all the same.
+    fast_open_penalty: float = 3600.0
+    #: A server that gives no cookie is asked next time by the option of the former experiment.
+    fast_open_experiment: bool = False
+    #: What the cookies are made with that we give as a server, the present key first, each of 16 bytes; (): a
+    #: secret of our own, and others each few hours.
+    fast_open_keys: tuple[bytes, ...] = ()
 
 
 class Host:
@@ -128,7 +135,7 @@ class Host:
         self.orphans = 0
         self._touched: list[Connection] = []
         #: What is known of servers that may take data with a SYN.
-        self.fast_open_servers = CookieCache(self.config.fast_open_servers)
+        self.fast_open_servers = CookieCache(self.config.fast_open_servers, self.config.fast_open_penalty)
         #: Who takes UDP datagrams.
         self.datagrams: Datagrams | None = None
         #: The initial sequence number of the next connection, for programs that want to know it; None: see new_iss.
@@ -230,7 +237,7 @@ class Host:
         if (data or with_syn) and connection.settings.fast_open:
             server = self.fast_open_servers.find(_path(connection), now)
             if server is not None:
-                fast_open.prepare(connection, server.cookie, server.mss)
+                fast_open.prepare(connection, server.cookie, server.mss, experiment=server.experiment)
         connection.open_active(now)
         if with_syn:
             data = data[: max(0, fast_open.syn_room(connection))]
@@ -239,7 +246,7 @@ class Host:
         return connection
 
     def knows_cookie(self, remote_address: bytes, remote_port: int, now: float) -> bool:
-        """Whether data may go with a SYN to that server (RFC 7413 §4.1.3)."""
+        """Whether a cookie of that server is known (RFC 7413 §4.1.3)."""
         path = self.source_for(remote_address) + remote_address + remote_port.to_bytes(2, "big")
         server = self.fast_open_servers.find(path, now)
         return server is not None and bool(server.cookie)
@@ -433,7 +440,14 @@ class Host:
 
     def fast_open_cookie(self, connection: Connection, cookie: bytes) -> None:
         """RFC 7413 §4.1.3."""
-        self.fast_open_servers.remember(_path(connection), Server(cookie, connection.peer_mss))
+        server = Server(cookie, connection.peer_mss, connection.fast_open_experiment)
+        self.fast_open_servers.remember(_path(connection), server)
+
+    def fast_open_unknown(self, connection: Connection) -> None:
+        """The server knows nothing of the option that we asked with."""
+        if self.config.fast_open_experiment:
+            server = Server(b"", None, not connection.fast_open_experiment)
+            self.fast_open_servers.remember(_path(connection), server)
 
     def fast_open_failed(self, connection: Connection) -> None:
         """RFC 7413 §4.1.3.1."""

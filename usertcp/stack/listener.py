@@ -22,8 +22,8 @@ class Listener:
     """
 
     __slots__ = (
-        "address", "backlog", "cookies_until", "fast_open", "half_open", "host", "open", "pending", "port", "ready",
-        "settings", "user",
+        "address", "backlog", "cookies_until", "fast_open", "fast_open_keys", "half_open", "host", "open", "pending",
+        "port", "ready", "settings", "user",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +44,8 @@ class Listener:
         self.ready: deque[Connection] = deque()
         self.open = True
         self.fast_open = PendingRequests(fast_open)
+        #: Keys of its own for cookies, as in ``HostConfig``; (): the host's.
+        self.fast_open_keys: tuple[bytes, ...] = ()
         #: Until then an ACK may answer a SYN cookie of ours.
         self.cookies_until = -inf
         #: Set by the host when a connection became ready; cleared by the application's side.

@@ -68,8 +68,8 @@ def _resend_lost(tcb: Connection, now: float) -> None:
     burst, paced = tcb.largest_burst(tcb), 0
     recovery = tcb.recovery
     while True:
-        if tcb.state is State.SYN_RECEIVED and not tcb.rtx.first.lost:
-            break  # early data (RFC 7413) is of no use to a peer who has not seen our SYN,ACK
+        if tcb.state is State.SYN_RECEIVED and tcb.settings.early_data_waits and not tcb.rtx.first.lost:
+            break
         in_flight = tcb.in_flight
         room = tcb.congestion.cwnd - in_flight
         if room < tcb.snd_mss and in_flight and not recovery.force:

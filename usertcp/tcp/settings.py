@@ -131,6 +131,8 @@ class Settings:
     fast_open_client_cookie: bool = True
     #: Data in a SYN leaves room for so many bytes of options, however few there are.
     syn_data_reserve: int = 0
+    #: When our SYN,ACK is sent again, the data that went before the end of the handshake does not follow it, but waits.
+    early_data_waits: bool = False
     #: Find out without ICMP what the path takes: small segments where full-sized ones vanish, and probes of
     #: larger ones from there on (RFC 4821).
     mtu_probing: bool = True

@@ -1,9 +1,12 @@
 """TCP Fast Open (RFC 7413) by MSG_FASTOPEN and TCP_FASTOPEN_CONNECT."""
 
-from errno import EALREADY, EDESTADDRREQ, EINPROGRESS, EISCONN, EOPNOTSUPP
+from errno import EALREADY, EDESTADDRREQ, EINPROGRESS, EINVAL, EISCONN, EOPNOTSUPP
 
 from tests.sim.posix.peer import (
     OUR_ISN,
+    OURS,
+    PORT,
+    THEIRS,
     Peer,
     accepted,
     asleep,
@@ -11,6 +14,7 @@ from tests.sim.posix.peer import (
     listener,
     machine,
     nonblocking,
+    ours,
     theirs,
 )
 from usertcp.sim.posix import UNSPECIFIED, Machine, SocketConfig
@@ -25,8 +29,15 @@ from usertcp.sim.posix.constants import (
     SOL_TCP,
     TCP_FASTOPEN,
     TCP_FASTOPEN_CONNECT,
+    TCP_FASTOPEN_KEY,
+    TCP_FASTOPEN_NO_COOKIE,
+    TCP_INFO,
+    TCPI_OPT_SYN_DATA,
+    TCPI_OPT_TFO_CHILD,
 )
 from usertcp.sim.posix.options import packed
+from usertcp.sim.posix.tcp_info import fields
+from usertcp.stack.fast_open import keyed_cookies
 from usertcp.tcp.states import State
 from usertcp.wire.tcp import ACK, FIN, SYN, Options, Segment
 
@@ -171,6 +182,59 @@ def test_a_server() -> None:
     assert us.poll([(accepted_fd, POLLIN | POLLOUT)], 0) == [(accepted_fd, POLLIN | POLLOUT)]
     assert us.read(accepted_fd, 100) == b"request"
     assert us.write(accepted_fd, b"answer") == 6
+
+
+def test_a_listener_may_have_keys_of_its_own() -> None:
+    us = machine(config=SocketConfig(fast_open=0x402))
+    fd, other = fresh(us), fresh(us)
+    assert us.getsockopt(fd, SOL_TCP, TCP_FASTOPEN_KEY, 32) == b""
+    for length in (0, 15, 31, 33):
+        assert errno_of(us.setsockopt, fd, SOL_TCP, TCP_FASTOPEN_KEY, bytes(length)) == EINVAL
+    us.setsockopt(fd, SOL_TCP, TCP_FASTOPEN_KEY, bytes(range(32)))
+    assert us.getsockopt(fd, SOL_TCP, TCP_FASTOPEN_KEY, 32) == bytes(range(32))
+    cookies = []
+    for port, listening in ((PORT, fd), (PORT + 1, other)):
+        us.bind(listening, ours(port))
+        us.listen(listening, 5)
+        peer = Peer(us, port=50000)
+        peer.our_port = port
+        peer.sends(SYN, options=Options(mss=1000, fast_open=b""))
+        cookies.append(peer.receives_one().options.fast_open)
+    assert cookies[0] == keyed_cookies([bytes(range(16))], THEIRS[4] + OURS[4])[0] != cookies[1]
+
+
+def test_a_listener_may_do_without_cookies() -> None:
+    us = machine(config=SocketConfig(fast_open=0x402))
+    fd = nonblocking(us, listener(us))
+    us.setsockopt(fd, SOL_TCP, TCP_FASTOPEN_NO_COOKIE, packed(1))
+    assert us.getsockopt(fd, SOL_TCP, TCP_FASTOPEN_NO_COOKIE, 4) == packed(1)
+    Peer(us, port=50001).sends(SYN, b"request", options=Options(mss=1000))
+    child, _ = us.accept(fd)
+    assert us.read(child, 100) == b"request"
+    told = fields(us.getsockopt(child, SOL_TCP, TCP_INFO, 300))
+    assert told["tcpi_options"] & (TCPI_OPT_SYN_DATA | TCPI_OPT_TFO_CHILD) == TCPI_OPT_SYN_DATA | TCPI_OPT_TFO_CHILD
+
+
+def test_a_client_may_do_without_a_cookie() -> None:
+    us = machine()
+    fd, peer = fresh(us), Peer(us)
+    us.setsockopt(fd, SOL_TCP, TCP_FASTOPEN_NO_COOKIE, packed(1))
+    us.setsockopt(fd, SOL_TCP, TCP_FASTOPEN_CONNECT, packed(1))
+    assert us.connect(fd, theirs()) is None
+    peer.receives_nothing()
+    assert us.write(fd, b"hello") == 5
+    syn = peer.receives_one()
+    assert (syn.options.fast_open, bytes(syn.payload)) == (None, b"hello")
+    assert errno_of(us.setsockopt, fd, SOL_TCP, TCP_FASTOPEN_NO_COOKIE, packed(0)) == EINVAL
+
+
+def test_tcp_info_tells_what_came_of_it() -> None:
+    us = with_cookie()
+    fd, peer = fresh(us), Peer(us)
+    us.sendto(fd, b"hello", MSG_FASTOPEN, theirs())
+    answers(peer, peer.receives_one(), ack=1)
+    told = fields(us.getsockopt(fd, SOL_TCP, TCP_INFO, 300))
+    assert (told["tcpi_options"] & TCPI_OPT_SYN_DATA, told["tcpi_fastopen_client_fail"]) == (0, 2)
 
 
 def test_a_system_may_let_every_listener_do_it() -> None:

@@ -49,6 +49,12 @@ class Kernel:
         self.descriptors = Descriptors()
         host.datagrams = self
 
+    def settings_changed(self) -> None:
+        """The host's configuration is another: connections that listeners make from now on have it."""
+        for listener in self.host.listeners.values():
+            if isinstance(listener.user, TcpSocket):
+                listener.settings = listener.user.settings
+
     # -- Packets and time -------------------------------------------------------------------------------------
 
     def receive(self, packet: bytes) -> None:

@@ -53,7 +53,10 @@ def send(socket: TcpSocket, what: Sending) -> Steps[int]:
 
 
 def defers(socket: TcpSocket, address: SocketAddress) -> bool:
-    """Whether connect() leaves the SYN to the first data: TCP_FASTOPEN_CONNECT is on, and a cookie is known."""
+    """Whether connect() leaves the SYN to the first data: TCP_FASTOPEN_CONNECT is on, and a cookie is known
+    or not needed."""
     if not socket.flag(SOL_TCP, TCP_FASTOPEN_CONNECT) or not socket.machine.config.fast_open & CLIENT:
         return False
+    if not socket.settings.fast_open_client_cookie:
+        return True
     return socket.machine.host.knows_cookie(on_the_wire(address.address), address.port, socket.machine.now)

@@ -11,6 +11,7 @@ from usertcp.sim.posix.times import EPSILON
 from usertcp.tcp import opening
 from usertcp.tcp.congestion.base import UNLIMITED
 from usertcp.tcp.ecn import Ecn
+from usertcp.tcp.fast_open import FastOpenOutcome
 from usertcp.tcp.recovery import CaState
 from usertcp.tcp.states import State
 
@@ -54,6 +55,8 @@ _CA_STATES: Final = {
 _MICROSECONDS: Final = 1_000_000
 _MILLISECONDS: Final = 1000
 _INFINITE_SSTHRESH: Final = 0x7FFFFFFF
+#: enum tcp_fastopen_client_fail has two bits; what is left of a success is 0.
+_FAST_OPEN_FAILURE: Final = 3
 _UNKNOWN_RTT: Final = 0xFFFFFFFF
 _UNLIMITED_RATE: Final = 0xFFFFFFFFFFFFFFFF
 
@@ -92,9 +95,12 @@ def _options(connection: Connection) -> dict[str, int]:
         options |= c.TCPI_OPT_SACK if connection.sack_ok else 0
         options |= c.TCPI_OPT_WSCALE if connection.scaling else 0
         options |= _ecn(connection.ecn)
+        options |= c.TCPI_OPT_SYN_DATA if connection.fast_open_outcome is FastOpenOutcome.TAKEN else 0
+        options |= c.TCPI_OPT_TFO_CHILD if connection.early else 0
     scaling = bool(options & c.TCPI_OPT_WSCALE)
     return {
         "tcpi_options": options,
+        "tcpi_fastopen_client_fail": connection.fast_open_outcome & _FAST_OPEN_FAILURE,
         "tcpi_snd_wscale": connection.snd_wscale if scaling else 0,
         "tcpi_rcv_wscale": connection.rcv_wscale if scaling else 0,
     }

@@ -60,6 +60,7 @@ def listen(socket: TcpSocket, backlog: int) -> None:
     if config & tcp_fast_open.SERVER and config & tcp_fast_open.EVERY_LISTENER and not socket.fast_open:
         socket.fast_open = socket.backlog
     socket.listener = _listener(socket)
+    socket.listener.fast_open_keys = socket.fast_open_keys
     socket.listener.user = socket
 
 

@@ -16,7 +16,6 @@ from usertcp.sim.posix.options import (
     flag,
     missing,
     number,
-    remembered,
 )
 from usertcp.tcp import opening
 from usertcp.tcp.congestion import registry
@@ -42,6 +41,7 @@ _MISSING_CONTROLLERS: Final = {
     *("scalable", "vegas", "veno", "westwood", "yeah"),
 }
 _CONGESTION_NAME_LENGTH: Final = 16
+_KEY_LENGTH: Final = 16
 
 
 # -- Segments ----------------------------------------------------------------------------------------------------
@@ -217,14 +217,24 @@ def _set_fast_open_connect(socket: TcpSocket, value: bytes) -> None:
     socket.numbers[_TCP, c.TCP_FASTOPEN_CONNECT] = given
 
 
-def _no_cookie() -> Option:
-    plain = remembered(_TCP, c.TCP_FASTOPEN_NO_COOKIE, low=0, high=1)
+def _set_no_cookie(socket: TcpSocket, value: bytes) -> None:
+    if socket.state not in (State.CLOSED, State.LISTEN):
+        raise failure(EINVAL)
+    given = between(value, 0, 1)
+    socket.numbers[_TCP, c.TCP_FASTOPEN_NO_COOKIE] = given
+    socket.override(fast_open_server_cookie=not given, fast_open_client_cookie=not given)
 
-    def set_no_cookie(socket: TcpSocket, value: bytes) -> None:
-        if between(value, 0, 1):
-            raise NotSupported("TCP_FASTOPEN_NO_COOKIE")
 
-    return Option(plain.get, set_no_cookie)
+def _set_fast_open_keys(socket: TcpSocket, value: bytes) -> None:
+    if len(value) not in (_KEY_LENGTH, 2 * _KEY_LENGTH):
+        raise failure(EINVAL)
+    socket.fast_open_keys = tuple(value[at : at + _KEY_LENGTH] for at in range(0, len(value), _KEY_LENGTH))
+    if socket.listener is not None:
+        socket.listener.fast_open_keys = socket.fast_open_keys
+
+
+def _fast_open_keys(socket: TcpSocket) -> bytes:
+    return b"".join(socket.fast_open_keys or socket.machine.host.config.fast_open_keys)
 
 
 # -- The rest ----------------------------------------------------------------------------------------------------
@@ -272,7 +282,10 @@ TABLE: Final[Table] = {
     c.TCP_FASTOPEN_CONNECT: acts(
         lambda socket: socket.numbers.get((_TCP, c.TCP_FASTOPEN_CONNECT), 0), _set_fast_open_connect
     ),
-    c.TCP_FASTOPEN_NO_COOKIE: _no_cookie(),
+    c.TCP_FASTOPEN_NO_COOKIE: acts(
+        lambda socket: socket.numbers.get((_TCP, c.TCP_FASTOPEN_NO_COOKIE), 0), _set_no_cookie
+    ),
+    c.TCP_FASTOPEN_KEY: Option(_fast_open_keys, _set_fast_open_keys),
     c.TCP_INQ: flag(_TCP, c.TCP_INQ, strict=True),
     c.TCP_IS_MPTCP: acts(lambda socket: 0, _refused),
     c.TCP_MD5SIG: missing("TCP_MD5SIG"),
@@ -286,7 +299,6 @@ TABLE: Final[Table] = {
     c.TCP_SAVE_SYN: missing("TCP_SAVE_SYN"),
     c.TCP_SAVED_SYN: missing("TCP_SAVE_SYN"),
     c.TCP_ULP: missing("TCP_ULP"),
-    c.TCP_FASTOPEN_KEY: missing("TCP_FASTOPEN_KEY"),
     c.TCP_ZEROCOPY_RECEIVE: missing("TCP_ZEROCOPY_RECEIVE"),
     c.TCP_TX_DELAY: missing("TCP_TX_DELAY"),
     c.TCP_AO_ADD_KEY: missing("TCP-AO"),

@@ -122,6 +122,8 @@ class TcpSocket(Socket):
         self.linger2 = 0
         self.defer_accept = 0
         self.fast_open = 0
+        #: TCP_FASTOPEN_KEY.
+        self.fast_open_keys: tuple[bytes, ...] = ()
         self.corked = False
         #: listen()'s backlog, bounded.
         self.backlog = 0
