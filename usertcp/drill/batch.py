@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -54,7 +55,7 @@ def run_all(paths: list[str], how: How, jobs: int | None = None) -> Iterator[Out
         return
     done = 0
     try:
-        with ProcessPoolExecutor(min(jobs, len(paths))) as pool:
+        with ProcessPoolExecutor(min(jobs, len(paths)), initializer=_leave_interrupts_to_our_parent) as pool:
             for outcome in pool.map(_Job(how), paths, chunksize=_CHUNK):
                 done += 1
                 yield outcome
@@ -72,6 +73,11 @@ class _Job:
         outcome = run_file(path, self._how)
         outcome.crossings.clear()  # nobody asks for them, and they would have to be handed over
         return outcome
+
+
+def _leave_interrupts_to_our_parent() -> None:
+    """Ctrl-C reaches every process of the terminal; one of them is to say so."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _one_by_one(paths: list[str], how: How) -> Iterator[Outcome]:
