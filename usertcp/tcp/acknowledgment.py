@@ -66,6 +66,7 @@ def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: floa
         dsack = sack.take_blocks(tcb, blocks, ack, una, delivery)
         if dsack is not None:
             tcb.outlet.count("dsacks-received")
+            tcb.dsacks += max(1, -(-(dsack[1] - dsack[0]) // tcb.snd_mss))
             tcb.rack.dsack_seen(tcb.snd_una, tcb.snd_nxt)
     rtt = _take_sample(tcb, segment, delivery, now)
     echo = tcb.ecn.sends and segment.flags & (ECE | SYN) == ECE
@@ -105,8 +106,10 @@ def _restart_timer(tcb: Connection, now: float) -> None:
         tcb.at_risk_since = now
         if tcb.resent_since != inf:
             tcb.resent_since = inf
+            tcb.timeouts_in_row = 0
     else:
         tcb.retransmit_due = tcb.at_risk_since = tcb.resent_since = inf  # RFC 6298 §5.2
+        tcb.timeouts_in_row = 0
         tlp.cancel(tcb)
 
 
@@ -192,6 +195,8 @@ def _update_window(tcb: Connection, window: int, seq: int, ack: int) -> None:
     tcb.snd_wl2 = ack
     if window > tcb.max_snd_wnd:
         tcb.max_snd_wnd = window
+        if tcb.settings.mss_within_half_window:
+            opening.size_segments(tcb)
     if was_closed and window:
         _window_opened(tcb)
 

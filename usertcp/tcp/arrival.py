@@ -142,6 +142,8 @@ def _established(tcb: Connection, segment: Segment, seq: int, ack: int, now: flo
     sent_again = tcb.rtx.first.times_sent - 1 if tcb.rtx else 0
     acknowledgment.process(tcb, segment, seq, ack, now)
     tcb.max_snd_wnd = tcb.snd_wnd = segment.window << shift
+    if tcb.settings.mss_within_half_window:
+        opening.size_segments(tcb)
     tcb.snd_wl1 = seq
     tcb.snd_wl2 = ack
     if sent_again:

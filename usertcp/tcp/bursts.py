@@ -46,7 +46,10 @@ def paced(tcb: Connection) -> int:
         if settings.tso_rtt_log:
             halvings = int(min(tcb.rtt.min_rtt, 1.0) * _MICROSECONDS) >> settings.tso_rtt_log
             size = min(size + (_LARGEST >> min(halvings, 32)), _LARGEST)
-    return max(size // mss, settings.tso_min_segments) * mss
+    segments = max(size // mss, settings.tso_min_segments)
+    if tcb.max_snd_wnd:
+        segments = max(min(segments, (tcb.max_snd_wnd >> 1) // mss), 1)  # so that two fit into the peer's window
+    return segments * mss
 
 
 def pacing_rate(tcb: Connection, srtt: float) -> float:

@@ -138,6 +138,7 @@ class Connection:
         "delivered",
         "delivered_at",
         "dsack",
+        "dsacks",
         "dup_acks",
         "early",
         "ecn",
@@ -238,6 +239,7 @@ class Connection:
         "sws_override",
         "template",
         "time_wait_due",
+        "timeouts_in_row",
         "timestamps",
         "touched",
         "traffic_class",
@@ -417,6 +419,9 @@ class Connection:
         self.sws_override = False
         #: Since when something has been waiting for an answer (R2, §3.8.3).
         self.at_risk_since = inf
+        #: Segments that the peer says came twice, and timeouts without an acknowledgment of anything between them.
+        self.dsacks = 0
+        self.timeouts_in_row = 0
         #: Since when something has been sent again without an acknowledgment of anything.
         self.resent_since = inf
         self.dup_acks = 0

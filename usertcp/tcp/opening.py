@@ -108,11 +108,18 @@ def size_segments(tcb: Connection) -> None:
     most = max(min(tcb.peer_mss, tcb.path_mtu - header_length(tcb)), tcb.settings.min_mss)
     if tcb.settings.user_mss is not None:
         most = min(most, tcb.settings.user_mss)
+    if tcb.settings.mss_within_half_window and tcb.max_snd_wnd:
+        window = tcb.max_snd_wnd
+        most = min(most, options + max(window >> 1 if window > _SMALL_WINDOW else window, _LEAST_MSS))
     tcb.snd_mss = tcb.segment_size = most - options
     if tcb.gso_payload:
         tcb.gso_payload = max(1, _LARGEST_PAYLOAD // tcb.snd_mss) * tcb.snd_mss
     tcb.congestion.set_mss(tcb.snd_mss)
 
+
+#: Of a peer whose largest window is not above this, the whole window may be a segment.
+_SMALL_WINDOW: Final = 536
+_LEAST_MSS: Final = 48
 
 #: 65535 less the largest headers: what one super-segment can carry.
 _LARGEST_PAYLOAD: Final = 65535 - 60 - 60

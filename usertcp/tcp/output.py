@@ -11,7 +11,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import advertised_window, bursts, ecn, fast_open, opening, path_mtu, sack, tlp, user_timeout
+from usertcp.tcp import advertised_window, bursts, ecn, fast_open, opening, path_mtu, persist, sack, tlp, user_timeout
 from usertcp.tcp.events import Kind
 from usertcp.tcp.recovery import CaState, note_retransmission
 from usertcp.tcp.retransmission import Record
@@ -78,7 +78,8 @@ def _resend_lost(tcb: Connection, now: float) -> None:
             paced = _paced(tcb, now)
             if not paced:
                 break
-        record = tcb.rtx.next_lost(min(burst, paced, max(room // tcb.snd_mss, 1) * tcb.snd_mss))
+        most = min(burst, paced, max(room // tcb.snd_mss, 1) * tcb.snd_mss)
+        record = tcb.rtx.next_lost(most, tcb.snd_mss if tcb.pushes_bursts else None)
         if record is None:
             break
         recovery.force = False
@@ -135,12 +136,12 @@ def _send_record(tcb: Connection, record: Record, now: float, *, capable: bool =
         flags |= ecn.flags_of_new_data(tcb)
         codepoint = ECT_0
     if record.seq + length == tcb.send_buffer.end:
-        flags |= PSH if length else 0
+        flags |= PSH if length and not tcb.more else 0
         if record.fin:
             flags |= FIN
     if tcb.pushes_bursts and length:
-        record.push = record.push or length > tcb.snd_mss or flags & PSH > 0
-        flags |= PSH if record.push else 0
+        record.push = record.push or flags & PSH > 0
+        flags |= PSH if record.push or length > tcb.snd_mss else 0
     transmit(tcb, record.seq, flags, payload, now, codepoint=codepoint)
 
 
@@ -177,7 +178,7 @@ def _send_new(tcb: Connection, now: float) -> None:
         if tcb.record_ends:
             unsent = _until_record_ends(tcb, unsent)
         length = tcb.sendable(tcb, unsent, window, min(room, burst, paced))
-        if length > tcb.snd_mss and tcb.defers_bursts and bursts.deferred(tcb, unsent, window, room, burst, now):
+        if tcb.defers_bursts and length and unsent > tcb.snd_mss and bursts.deferred(tcb, unsent, window, room, burst, now):
             length, tcb.partial_end = 0, min(tcb.partial_end, tcb.snd_nxt)
         if not length:
             tcb.limited = room < min(unsent, window, tcb.snd_mss)
@@ -288,7 +289,7 @@ def _watch_for_stall(tcb: Connection, now: float) -> None:
     if tcb.at_risk_since == inf:
         tcb.at_risk_since = now
     override = tcb.settings.sws_override
-    tcb.retransmit_due = now + (override if override is not None and tcb.snd_wnd else tcb.rtt.rto)
+    tcb.retransmit_due = now + (override if override is not None and tcb.snd_wnd else persist.interval(tcb))
 
 
 def send_probe(tcb: Connection, now: float) -> None:

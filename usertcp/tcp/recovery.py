@@ -423,7 +423,8 @@ def _mistaken(
         return False
     if not recovery.undo_length and not tcb.rtx.lost:
         return True  # all that was taken for lost has arrived before any of it was sent again
-    if recovery.frto and recovery.state is CaState.LOSS and delivery.first_time and not delivery.repeated:
+    only_originals = tcb.settings.frto_beside_repeated or not delivery.repeated
+    if recovery.frto and recovery.state is CaState.LOSS and delivery.first_time and only_originals:
         # RFC 5682 §3.1 step 3b: data that was sent once, before the timeout, has arrived.
         return delivery.rtt_of is not None and delivery.rtt_of.end <= recovery.recover
     if advanced and tcb.timestamps and recovery.repairing_ts is not None and segment.ts_ecr:

@@ -28,7 +28,7 @@ class Record:
 
     __slots__ = (
         "app_limited", "delivered", "delivered_at", "end", "fin", "first_sent_at", "lost", "newer", "older",
-        "push", "sacked", "sent_at", "seq", "syn", "times_sent", "window_sent_at",
+        "push", "repairs", "sacked", "sent_at", "seq", "syn", "times_sent", "was_lost", "window_sent_at",
     )  # fmt: skip
 
     def __init__(self, seq: int, end: int, now: float, *, syn: bool = False, fin: bool = False) -> None:
@@ -41,6 +41,9 @@ class Record:
         self.fin = fin
         #: It bore PSH.
         self.push = False
+        #: It was taken for lost; its last sending was because of that, and is in the network.
+        self.was_lost = False
+        self.repairs = False
         self.lost = False
         self.sacked = False
         self.older: Record | None = None
@@ -56,6 +59,7 @@ class Record:
         front.first_sent_at = self.first_sent_at
         front.times_sent = self.times_sent
         front.lost = self.lost
+        front.was_lost, front.repairs = self.was_lost, self.repairs
         front.delivered = self.delivered
         front.delivered_at = self.delivered_at
         front.window_sent_at = self.window_sent_at
@@ -159,6 +163,16 @@ class RetransmissionQueue:
         self._records.append(record)
         self._link(record)
 
+    @property
+    def unrepaired(self) -> int:
+        """Sequence numbers that were taken for lost and have not arrived yet, sent again or not."""
+        return sum(record.end - record.seq for record in self if record.was_lost and not record.sacked)
+
+    @property
+    def repairing(self) -> int:
+        """Sequence numbers that were sent again because they were taken for lost, and not again since."""
+        return sum(record.end - record.seq for record in self if record.repairs and not record.sacked)
+
     # -- What the peer says ---------------------------------------------------------------------------
 
     def acknowledge(self, ack: int, delivery: Delivery) -> None:
@@ -252,7 +266,7 @@ class RetransmissionQueue:
         for record in self:
             if record.sacked:
                 record.sacked = False
-                record.lost = True
+                record.lost = record.was_lost = True
                 self.lost += record.end - record.seq
                 self._push_lost(record)
         self.sacked = 0
@@ -263,7 +277,8 @@ class RetransmissionQueue:
         """Take ``record``, which is in the network, for lost."""
         if not record.lost and not record.sacked:
             self._unlink(record)
-            record.lost = True
+            record.lost = record.was_lost = True
+            record.repairs = False
             self.lost += record.end - record.seq
             self.ever_lost += record.end - record.seq
             self._push_lost(record)
@@ -286,13 +301,16 @@ class RetransmissionQueue:
         self._lost.clear()
         self._oldest = self._newest = None
         for record in self:
-            record.lost = False
+            record.lost = record.was_lost = False
         for record in sorted((record for record in self if not record.sacked), key=attrgetter("sent_at")):
             self._link(record)
 
-    def next_lost(self, most: int) -> Record | None:
-        """The first lost record, cut to at most ``most`` sequence numbers, and joined with lost neighbours as
-        far as these allow it (RFC 9293 §3.8.6: "may repackage"); None where none is lost."""
+    def next_lost(self, most: int, joined: int | None = None) -> Record | None:
+        """The first lost record, cut to at most ``most`` sequence numbers; None where none is lost.
+
+        It is joined with lost neighbours as far as ``most``, or fewer (``joined``), allow it (RFC 9293 §3.8.6: "may
+        repackage").
+        """
         lost = self._lost
         while lost:
             seq, _, record = lost[0]
@@ -301,7 +319,7 @@ class RetransmissionQueue:
             elif record.end - record.seq > most:
                 return self._split(self._index(record), record.seq + most)
             else:
-                return self._with_lost_neighbours(record, most)
+                return self._with_lost_neighbours(record, most if joined is None else min(most, joined))
         return None
 
     def _with_lost_neighbours(self, record: Record, most: int) -> Record:
@@ -323,6 +341,7 @@ class RetransmissionQueue:
         """``record`` went out again."""
         if record.lost:
             record.lost = False
+            record.repairs = True
             self.lost -= record.end - record.seq
         else:
             self._unlink(record)

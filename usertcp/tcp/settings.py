@@ -93,7 +93,11 @@ class Settings:
     reset_on_timeout: str = "never"
     #: What probes a closed window: "byte": the next one; "old": an empty segment from before the window.
     zero_window_probe: str = "byte"
-    #: The sender's override for silly-window avoidance, 0.1 to 1 s (RFC 9293 §3.8.6.2.1); None: the timeout.
+    #: Probe a closed window so rarely at least, and so often at least: twice the retransmission timeout and more
+    #: (:mod:`usertcp.tcp.persist`), doubled each time.  None: as often as a retransmission would go.
+    persist_min: float | None = None
+    persist_max: float = 60.0
+    #: The sender's override for silly-window avoidance, 0.1 to 1 s (RFC 9293 §3.8.6.2.1); None: as for a closed window.
     sws_override: float | None = 0.2
     #: Initial congestion window in segments (RFC 6928).
     initial_window: int = 10
@@ -136,8 +140,10 @@ class Settings:
     #: Find out without ICMP what the path takes: small segments where full-sized ones vanish, and probes of
     #: larger ones from there on (RFC 4821).
     mtu_probing: bool = True
-    #: Watch for spurious timeouts (RFC 5682).
+    #: Watch for spurious timeouts (RFC 5682); believe in one also where the acknowledgment covers what was sent again
+    #: besides what was not.
     frto: bool = True
+    frto_beside_repeated: bool = False
     #: Explicit congestion notification (RFC 3168): "on" asks for it in our SYN, "passive" takes it where a
     #: peer asks, "off" does neither.  DCTCP cannot do without and asks unless it is "off".
     ecn: str = "passive"
@@ -197,8 +203,11 @@ class Settings:
     pacing_avoidance_percent: int = 120
     #: A super-segment waits for room if less than one part of so many of the window is free; 0: never.
     tso_window_divisor: int = 0
-    #: PSH on each super-segment, and on what is sent again if it had it: the peer then takes each whole.
+    #: PSH on each super-segment, and on what is sent again if it had it; lost ones keep their borders, but for those
+    #: that together fill a segment.
     push_super_segments: bool = False
+    #: Segments are no larger than half of the largest window that the peer ever offered.
+    mss_within_half_window: bool = False
     #: The largest MSS, in either direction, whatever the link takes (TCP_MAXSEG); None: the link's.
     user_mss: int | None = None
 

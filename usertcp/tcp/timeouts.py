@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import keepalive, output, path_mtu, recovery, tlp, user_timeout
+from usertcp.tcp import keepalive, output, path_mtu, persist, recovery, tlp, user_timeout
 from usertcp.tcp.errors import ConnectionTimedOut
 from usertcp.tcp.states import Event, State
 
@@ -72,7 +72,7 @@ def _zero_window(tcb: Connection, now: float) -> None:
         tcb.probing = True
     tcb.outlet.count("window-probes")
     tcb.rtt.back_off()  # RFC 9293 §3.8.6.1 (SHLD-30)
-    tcb.retransmit_due = now + tcb.rtt.rto
+    tcb.retransmit_due = now + persist.interval(tcb)
     if tcb.user_timeout is not None:
         tcb.retransmit_due = min(tcb.retransmit_due, tcb.at_risk_since + limit)
 
@@ -103,6 +103,7 @@ def _expired(tcb: Connection, now: float) -> None:
     # it ends then, not an RTO later
     tcb.retransmit_due = min(tcb.retransmit_due, tcb.at_risk_since + user_timeout.patience(tcb, syn=first.syn))
     tcb.outlet.count("retransmission-timeouts")
+    tcb.timeouts_in_row += 1
     if first.times_sent == tcb.settings.r1:
         _r1_reached(tcb, now)
     recovery.tell(tcb, f"retransmission timeout, the next one after {tcb.rtt.rto:.3g} s", now)
