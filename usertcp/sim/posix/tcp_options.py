@@ -32,6 +32,7 @@ _MAX_WINDOW: Final = 32767
 _MAX_SECONDS: Final = 32767
 _MAX_PROBES: Final = 127
 _MAX_SYN_RETRIES: Final = 127
+_DEFAULT_SYN_RETRIES: Final = 6
 _MAX_LINGER: Final = 120
 _MIN_CLAMP: Final = 2304 // 2
 #: Congestion controllers by the names that systems have for them, and those that we have not.
@@ -52,7 +53,8 @@ def _set_nodelay(socket: TcpSocket, value: bytes) -> None:
     socket.override(nodelay=on)
     if socket.connection is not None:
         socket.connection.nodelay = on
-        socket.connection.touch()
+        if on:
+            socket.connection.push(socket.machine.now)
 
 
 def _nodelay(socket: TcpSocket) -> int:
@@ -75,10 +77,12 @@ def _max_segment(socket: TcpSocket) -> int:
 
 
 def _set_cork(socket: TcpSocket, value: bytes) -> None:
-    on = bool(number(value))
-    if on and not hasattr(socket.connection, "corked"):
-        raise NotSupported("TCP_CORK")
-    socket.corked = on
+    socket.corked = bool(number(value))
+    connection = socket.connection
+    if connection is not None:
+        connection.corked = socket.corked
+        if not socket.corked:
+            connection.push(socket.machine.now)
 
 
 # -- Timers ------------------------------------------------------------------------------------------------------
@@ -99,6 +103,11 @@ def _set_probes(socket: TcpSocket, value: bytes) -> None:
 
 def _set_syn_retries(socket: TcpSocket, value: bytes) -> None:
     socket.override(syn_retries=between(value, 1, _MAX_SYN_RETRIES))
+
+
+def _syn_retries(socket: TcpSocket) -> int:
+    retries = socket.settings.syn_retries
+    return _DEFAULT_SYN_RETRIES if retries is None else retries
 
 
 def _set_linger2(socket: TcpSocket, value: bytes) -> None:
@@ -164,8 +173,22 @@ def _set_window_clamp(socket: TcpSocket, value: bytes) -> None:
 
 
 def _set_quick_acks(socket: TcpSocket, value: bytes) -> None:
-    number(value)
-    raise NotSupported("TCP_QUICKACK")
+    given = number(value)
+    connection = socket.connection
+    if connection is None or connection.is_over:
+        socket.numbers[_TCP, c.TCP_QUICKACK] = int(bool(given))
+        return
+    owed = bool(connection.unacked_bytes)
+    connection.quick_ack(bool(given))
+    if given and not given & 1 and owed:
+        connection.quick_ack(False)  # this once
+
+
+def _quick_acks(socket: TcpSocket) -> int:
+    connection = socket.connection
+    if connection is None or connection.is_over:
+        return socket.numbers.get((_TCP, c.TCP_QUICKACK), 1)
+    return int(connection.quick_ack_mode)
 
 
 def _set_not_sent_low_water(socket: TcpSocket, value: bytes) -> None:
@@ -266,12 +289,12 @@ TABLE: Final[Table] = {
     c.TCP_KEEPIDLE: acts(lambda socket: round(socket.settings.keepalive_idle), _set_idle),
     c.TCP_KEEPINTVL: acts(lambda socket: round(socket.settings.keepalive_interval), _set_interval),
     c.TCP_KEEPCNT: acts(lambda socket: socket.settings.keepalive_probes, _set_probes),
-    c.TCP_SYNCNT: acts(lambda socket: socket.overrides.get("syn_retries", 6), _set_syn_retries),
+    c.TCP_SYNCNT: acts(_syn_retries, _set_syn_retries),
     c.TCP_LINGER2: acts(_linger2, _set_linger2),
     c.TCP_DEFER_ACCEPT: acts(lambda socket: defer_seconds(socket.defer_accept), _set_defer_accept),
     c.TCP_WINDOW_CLAMP: acts(lambda socket: socket.overrides.get("window_clamp") or 0, _set_window_clamp),
     c.TCP_INFO: Option(tcp_info.of_socket, None),
-    c.TCP_QUICKACK: acts(lambda socket: 1, _set_quick_acks),
+    c.TCP_QUICKACK: acts(_quick_acks, _set_quick_acks),
     c.TCP_CONGESTION: Option(_congestion, _set_congestion),
     c.TCP_THIN_LINEAR_TIMEOUTS: acts(lambda socket: 0, _set_thin_timeouts),
     c.TCP_THIN_DUPACK: acts(lambda socket: 0, _set_thin_dupack),

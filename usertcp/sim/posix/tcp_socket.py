@@ -212,6 +212,7 @@ class TcpSocket(Socket):
         child.receive_timeout, child.send_timeout = self.receive_timeout, self.send_timeout
         child.receive_low_water = self.receive_low_water
         child.receive_buffer_chosen, child.linger2 = self.receive_buffer_chosen, self.linger2
+        child.corked = self.corked
         child.phase = Phase.CONNECTED
         return child
 
@@ -224,6 +225,7 @@ class TcpSocket(Socket):
         self.error = 0
         self.urgent = Urgent()
         connection.settings = replace(connection.settings, send_buffer=self.space.bound)
+        connection.corked = self.corked
         if connection.state not in _OPENING:
             self.space.established(connection)
         if connection.is_over:
