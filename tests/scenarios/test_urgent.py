@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from tests.scenarios.driver import PLAIN, established, in_state
+from tests.scenarios.driver import PLAIN, Us, established, in_state
 from usertcp.tcp.settings import Settings
 from usertcp.tcp.states import State
 from usertcp.tcp.wakeup import READABLE
-from usertcp.wire.tcp import ACK, URG
+from usertcp.wire.tcp import ACK, PSH, URG
 
 
 def test_urgent_data_stays_in_line() -> None:
@@ -101,3 +101,80 @@ def test_after_the_fin_nothing_is_urgent(state: State) -> None:
     peer.sends(ACK | URG, ack=1, urgent=10)
     assert us.tcb.urgent_remaining == 0
     assert us.state is state
+
+
+# -- Sending it ----------------------------------------------------------------------------------------------------
+
+
+def sends_urgent(us: Us, data: bytes) -> None:
+    assert us.tcb.send(data, us.now, urgent=True) == len(data)
+    us.settle()
+
+
+def test_the_pointer_names_the_byte_after_the_urgent_data() -> None:
+    """RFC 9293 §3.8.5 (MUST-30, MUST-62), §3.10.2: it is said by every segment until the end of the urgent data."""
+    us, peer = established()
+    sends_urgent(us, b"stop!")
+    assert peer.receives(ACK | URG | PSH, seq=1, data=b"stop!").urgent == 5
+    peer.sends(ACK)
+    us.sends(b"now")
+    assert peer.receives(ACK, seq=6, data=b"now").urgent == 0
+
+
+def test_urgent_data_does_not_wait_for_company() -> None:
+    us, peer = established()
+    us.sends(b"first")
+    peer.receives(ACK, data=b"first")
+    sends_urgent(us, b"!")
+    assert peer.receives(ACK | URG, data=b"!").urgent == 1
+
+
+def test_it_is_told_of_before_it_can_be_sent() -> None:
+    """RFC 9293 §3.8.6: also while the window is closed; each segment counts from where it stands itself."""
+    us, peer = established(window=2000)
+    us.sends(bytes(1460))
+    peer.receives(ACK, seq=1, length=1460)
+    sends_urgent(us, bytes(2540))
+    segments = peer.ignores()
+    peer.sends(ACK, data=b"a question")
+    us.waits(0.5)
+    segments += peer.ignores()
+    assert segments
+    for segment in segments:
+        assert segment.flags & URG
+        assert (segment.seq - peer.our_isn + segment.urgent) & 0xFFFF == 4001
+
+
+def test_a_super_segment_would_copy_the_pointer() -> None:
+    us, peer = established(offload=True)
+    sends_urgent(us, bytes(4380))
+    assert [(len(segment.payload), segment.urgent) for segment in peer.ignores()] == [
+        (1460, 4380),
+        (1460, 2920),
+        (1460, 1460),
+    ]
+    peer.sends(ACK)
+    us.sends(bytes(4380))
+    assert [len(segment.payload) for segment in peer.ignores()] == [4380]
+
+
+def test_what_is_sent_again_says_it_again() -> None:
+    us, peer = established()
+    sends_urgent(us, b"stop!")
+    peer.ignores()
+    us.waits(3)
+    again = peer.ignores()[0]
+    assert (again.flags & URG, again.urgent) == (URG, 5)
+
+
+def test_it_may_lie_farther_ahead_than_the_pointer_reaches() -> None:
+    """RFC 9293 §3.1: 16 bits; until they will do, nothing is said."""
+    us, peer = established(window=1460)
+    us.sends(bytes(70000))
+    peer.ignores()
+    sends_urgent(us, b"!")
+    peer.sends(ACK)
+    first = peer.ignores()[0]
+    assert not first.flags & URG
+    peer.sends(ACK, window=10000)
+    assert peer.ignores()[-1].flags & URG

@@ -340,6 +340,7 @@ class Host:
         payload: Buffer,
         now: float,
         ecn: int = 0,
+        urgent: int = 0,
     ) -> None:
         """Frame one (super-)segment."""
         trace = self.trace
@@ -365,7 +366,7 @@ class Host:
             )
         size, tos = connection.segment_size, connection.traffic_class | ecn
         self.outbox.append(
-            connection.template.build(seq, ack, flags, window, 0, ts_val, ts_ecr, options, payload, size, tos)
+            connection.template.build(seq, ack, flags, window, urgent, ts_val, ts_ecr, options, payload, size, tos)
         )
 
     def touched(self, connection: Connection) -> None:

@@ -74,6 +74,7 @@ class Outlet(Protocol):
         payload: Buffer,
         now: float,
         ecn: int = 0,
+        urgent: int = 0,
     ) -> None:
         """Send one (super-)segment; numbers are as on the wire, ``ecn`` is the IP header's ECN field."""
 
@@ -229,6 +230,7 @@ class Connection:
         "snd_mss",
         "snd_nxt",
         "snd_una",
+        "snd_up",
         "snd_wl1",
         "snd_wl2",
         "snd_wnd",
@@ -324,6 +326,8 @@ class Connection:
         # Send sequence variables (§3.3.1)
         self.iss = 0
         self.snd_una = 0
+        #: Where urgent data of ours ends: the sequence number after its last (RFC 6093 §4).
+        self.snd_up = 0
         self.snd_nxt = 0
         self.snd_wnd = 0
         self.snd_wl1 = 0
@@ -491,12 +495,18 @@ class Connection:
         calls.open_active(self, now)
 
     def send(
-        self, data: Buffer | bytearray, now: float, *, more: bool = False, end_of_record: bool = False
+        self,
+        data: Buffer | bytearray,
+        now: float,
+        *,
+        more: bool = False,
+        end_of_record: bool = False,
+        urgent: bool = False,
     ) -> int:
         """SEND (§3.10.2): queue ``data``; returns how many bytes were taken, 0 when there is no room.
 
         ``more``: what is not a full segment waits for the next call, but not for ever (RFC 9293 §3.8.6.2.1 (4)).
-        ``end_of_record``: a segment ends here.
+        ``end_of_record``: a segment ends here.  ``urgent``: the urgent data ends here (RFC 6093 advises against it).
 
         Raises ConnectionClosing after CLOSE, and the connection's error once it has ended.
         """
@@ -505,6 +515,8 @@ class Connection:
         if end_of_record and taken == len(data):
             self.record_ends = self.record_ends or []
             self.record_ends.append(self.send_buffer.end)
+        if urgent and taken == len(data):
+            self.snd_up = self.send_buffer.end
         return taken
 
     def receive(self, most: int, now: float) -> bytes | bytearray:
@@ -599,6 +611,11 @@ class Connection:
         return not self.receive_buffer.ready.length and (
             self.state in RECEIVE_CLOSED or (self.rcv_fin is not None and self.rcv_nxt > self.rcv_fin)
         )
+
+    @property
+    def sending_urgent(self) -> bool:
+        """Urgent data of ours is not acknowledged, or not even sent."""
+        return self.snd_up > self.snd_una
 
     @property
     def urgent_remaining(self) -> int:

@@ -18,7 +18,7 @@ from usertcp.tcp.retransmission import Record
 from usertcp.tcp.states import SENDING, State
 from usertcp.wire.codepoint import ECT_0, NOT_ECT
 from usertcp.wire.seq import MASK
-from usertcp.wire.tcp import ACK, ECE, FIN, NO_OPTIONS, PSH, RST, SYN, Buffer, Options
+from usertcp.wire.tcp import ACK, ECE, FIN, NO_OPTIONS, PSH, RST, SYN, URG, Buffer, Options
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
@@ -65,7 +65,7 @@ def _resend_lost(tcb: Connection, now: float) -> None:
     Without SACK, fast recovery sends what it marked at once (RFC 6582 §3.2 steps 2 and 3); with SACK,
     PRR has made room for it in cwnd (RFC 9937).
     """
-    burst, paced = tcb.largest_burst(tcb), 0
+    burst, paced = _largest_burst(tcb), 0
     recovery = tcb.recovery
     while True:
         if tcb.state is State.SYN_RECEIVED and tcb.settings.early_data_waits and not tcb.rtx.first.lost:
@@ -158,7 +158,7 @@ def _send_new(tcb: Connection, now: float) -> None:
     _restart_after_idle(tcb, now)
     if now >= tcb.path.search_at and path_mtu.search(tcb, now):
         return
-    burst, paced = tcb.largest_burst(tcb), 0
+    burst, paced = _largest_burst(tcb), 0
     if tcb.halves_bursts:
         burst = min(burst, bursts.half_window(tcb))
     tcb.limited = False
@@ -193,6 +193,11 @@ def _send_new(tcb: Connection, now: float) -> None:
         tlp.schedule(tcb, now)
     if tcb.snd_nxt >= tcb.send_buffer.end and not tcb.rtx.lost and tcb.in_flight < tcb.congestion.cwnd:
         tcb.app_limited = max(1, tcb.delivered + tcb.in_flight)
+
+
+def _largest_burst(tcb: Connection) -> int:
+    """A device would copy an urgent pointer into all segments of a super-segment."""
+    return tcb.snd_mss if tcb.sending_urgent else tcb.largest_burst(tcb)
 
 
 def _ended(tcb: Connection) -> bool:
@@ -401,5 +406,11 @@ def transmit(
     if tcb.ecn.echoing and not flags & SYN:
         flags |= ECE  # RFC 3168 §6.1.3
     ts_ecr = tcb.ts_recent if flags & ACK else 0
+    urgent = 0
+    if seq < tcb.snd_up <= seq + 0xFFFF and not flags & (SYN | RST):
+        flags |= URG  # RFC 9293 §3.8.5 (MUST-30)
+        urgent = tcb.snd_up - seq
     tcb.segments_sent += 1
-    tcb.outlet.transmit(tcb, seq & MASK, ack, flags, window, ts_val, ts_ecr, options, payload, now, codepoint)
+    tcb.outlet.transmit(
+        tcb, seq & MASK, ack, flags, window, ts_val, ts_ecr, options, payload, now, codepoint, urgent
+    )

@@ -39,8 +39,8 @@ def classic(tcb: Connection, unsent: int, window: int, room: int) -> int:
 
 
 def _nagle(tcb: Connection) -> bool:
-    """Whether a partial segment waits for what is outstanding; the last one before a FIN does not."""
-    return (not tcb.nodelay or _corked(tcb)) and not tcb.close_queued
+    """Whether a partial segment waits for what is outstanding; urgent data and the last one before a FIN do not."""
+    return (not tcb.nodelay or _corked(tcb)) and not tcb.close_queued and not tcb.sending_urgent
 
 
 def _corked(tcb: Connection) -> bool:
@@ -65,7 +65,7 @@ def minshall(tcb: Connection, unsent: int, window: int, room: int) -> int:
 
 
 def _partial_waits(tcb: Connection) -> bool:
-    if tcb.close_queued or tcb.sws_override:
+    if tcb.close_queued or tcb.sws_override or tcb.sending_urgent:
         return False
     return _corked(tcb) or (not tcb.nodelay and tcb.partial_end > tcb.snd_una)
 

@@ -120,6 +120,16 @@ def test_it_does_not_count_for_rcvlowat() -> None:
     assert us.poll([(fd, POLLIN)], 0) == [(fd, POLLIN)]
 
 
+def test_sending_it() -> None:
+    us = machine()
+    fd, peer = accepted(us)
+    assert us.send(fd, b"abc!", MSG_OOB) == 4
+    segment = peer.receives_one()
+    assert (bytes(segment.payload), segment.flags & URG, segment.urgent) == (b"abc!", URG, 4)
+    us.write(fd, b"more")
+    assert [(segment.flags & URG, segment.urgent) for segment in peer.receives()] == [(0, 0)]
+
+
 def test_a_socket_of_nothing() -> None:
     us = machine()
     fd = us.socket(AF_INET, SOCK_STREAM, 0)

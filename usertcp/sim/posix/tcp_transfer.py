@@ -10,7 +10,7 @@ from usertcp.sim.posix import constants as c
 from usertcp.sim.posix import tcp_fast_open, tcp_freebsd
 from usertcp.sim.posix.control import fit
 from usertcp.sim.posix.descriptors import Steps
-from usertcp.sim.posix.errors import NotSupported, failure
+from usertcp.sim.posix.errors import failure
 from usertcp.sim.posix.sockets import Control, Message, Receiving, Sending
 from usertcp.sim.posix.tcp_completions import wanted_stamps
 from usertcp.sim.posix.times import EPSILON
@@ -94,25 +94,14 @@ def _put(socket: TcpSocket, connection: Connection, what: Sending, data: memoryv
         before = connection.send_buffer.end
         ends_record = last and bool(what.flags & c.MSG_EOR)
         more = bool(what.flags & c.MSG_MORE)
-        _hand_over(connection, bytes(piece), now, more=more, ends_record=ends_record, urgent=_urgent(what, last))
+        urgent = last and bool(what.flags & c.MSG_OOB)
+        connection.send(bytes(piece), now, more=more, end_of_record=ends_record, urgent=urgent)
         space.added(connection, before, end_of_record=ends_record)
         taken += len(piece)
         if not data or last:
             break
         socket.machine.host.flush(now)
     return taken
-
-
-def _urgent(what: Sending, last: bool) -> bool:
-    return last and bool(what.flags & c.MSG_OOB)
-
-
-def _hand_over(
-    connection: Connection, data: bytes, now: float, *, more: bool, ends_record: bool, urgent: bool
-) -> None:
-    if urgent:
-        raise NotSupported("send with MSG_OOB")
-    connection.send(data, now, more=more, end_of_record=ends_record)
 
 
 def _broken(socket: TcpSocket) -> OSError:
