@@ -29,6 +29,7 @@ def test_ipv6() -> None:
 
 def test_mapped_sockets_speak_ipv4() -> None:
     options = Options().with_pairs([("ip_version", "ipv4-mapped-ipv6")])
+    assert options == Options().with_pairs([("ip_version", "ipv4_mapped_ipv6")])
     assert options.sockets_ipv6
     assert not options.on_wire_ipv6
     assert len(options.local_address) == 4

@@ -116,7 +116,9 @@ class Options:
     def _with(self, name: str, value: str) -> Options:
         match name:
             case "ip_version":
-                return replace(self, ip_version=_word(name, value, ("ipv4", "ipv6", "ipv4-mapped-ipv6")))
+                return replace(
+                    self, ip_version=_word(name, value.replace("_", "-"), ("ipv4", "ipv6", "ipv4-mapped-ipv6"))
+                )
             case "bind_port" | "connect_port":
                 return replace(self, **{name: _number(name, value, 1, 0xFFFF)})  # type: ignore[arg-type]
             case "local_ip" | "remote_ip":
