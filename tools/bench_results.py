@@ -67,6 +67,7 @@ def machine() -> dict[str, str]:
         "date": time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         "commit": _commit(),
         "usertcp": usertcp.__version__,
+        "core": "compiled" if usertcp.core_is_compiled() else "pure Python",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "trio": trio.__version__,
         "kernel": platform.release(),

@@ -32,6 +32,7 @@ __all__ = [
     "Status",
     "TcpListener",
     "TcpStream",
+    "core_is_compiled",
     "open_stack",
 ]
 
@@ -48,6 +49,11 @@ _HOMES = {
     "TcpStream": "usertcp.runtime.stream",
     "open_stack": "usertcp.runtime.stack",
 }
+
+
+def core_is_compiled() -> bool:
+    """Whether the core runs as mypyc compiled it (see scripts/compile), and not as Python."""
+    return not str(import_module("usertcp.tcp.connection").__file__).endswith(".py")
 
 
 def __getattr__(name: str) -> Any:
