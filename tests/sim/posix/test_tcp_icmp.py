@@ -96,6 +96,19 @@ def test_what_quotes_nothing_of_ours_is_ignored() -> None:
     assert us.getsockopt(fd, SOL_SOCKET, SO_ERROR) == packed(0)
 
 
+def test_freebsd_has_other_numbers_and_keeps_soft_errors_to_itself() -> None:
+    us = machine(personality="freebsd")
+    fd, peer = connecting(us)
+    peer.receives()
+    peer.reports(icmp.Unreachable(icmp.V4_PROTOCOL, peer.last_packet))
+    assert us.getsockopt(fd, SOL_SOCKET, SO_ERROR) == packed(ECONNREFUSED)
+    fd, peer = accepted(us)
+    us.write(fd, b"x")
+    peer.receives()
+    peer.reports(icmp.Unreachable(icmp.V4_HOST, peer.last_packet))
+    assert us.getsockopt(fd, SOL_SOCKET, SO_ERROR) == packed(0)
+
+
 def test_what_is_no_icmp_error() -> None:
     assert find(b"") is None
     assert find(bytes(60)) is None

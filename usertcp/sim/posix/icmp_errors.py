@@ -1,4 +1,7 @@
-"""The errno that an ICMP error is, and whether it is one for good (Linux's icmp_err_convert and icmpv6_err_convert)."""
+"""The errno that an ICMP error is, and whether it is one for good.
+
+Linux has that in icmp_err_convert and icmpv6_err_convert, FreeBSD in icmp_errmap and icmp6_errmap.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from errno import (
     EOPNOTSUPP,
     EPROTO,
 )
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from usertcp.wire import icmp, ipv4, ipv6
 from usertcp.wire.malformed import Malformed
@@ -36,7 +39,9 @@ class IcmpError(NamedTuple):
     quoted_bytes: bytes
 
 
-_V4: Final = {
+#: (errno, for good) by code of "destination unreachable", and for codes that are not listed.
+_Unreachable: TypeAlias = dict[int, tuple[int, bool]]
+_V4: Final[_Unreachable] = {
     0: (ENETUNREACH, False),
     1: (EHOSTUNREACH, False),
     2: (ENOPROTOOPT, True),
@@ -54,7 +59,7 @@ _V4: Final = {
     14: (EHOSTUNREACH, True),
     15: (EHOSTUNREACH, True),
 }
-_V6: Final = {
+_V6: Final[_Unreachable] = {
     0: (ENETUNREACH, False),
     1: (EACCES, True),
     2: (EHOSTUNREACH, False),
@@ -63,11 +68,28 @@ _V6: Final = {
     5: (EACCES, True),
     6: (EACCES, True),
 }
+_FREEBSD_V4: Final[_Unreachable] = {
+    **dict.fromkeys((0, 1, 5, 6, 7, 8, 11, 12, 14, 15), (EHOSTUNREACH, False)),
+    **dict.fromkeys((2, 3, 9, 10, 13), (ECONNREFUSED, True)),
+}
+_FREEBSD_V6: Final[_Unreachable] = {
+    0: (EHOSTUNREACH, False),
+    1: (ECONNREFUSED, True),
+    2: (ENOPROTOOPT, False),
+    3: (EHOSTDOWN, False),
+    4: (ECONNREFUSED, True),
+}
+_TABLES: Final[dict[tuple[str, int], _Unreachable]] = {
+    ("linux", 4): _V4,
+    ("linux", 6): _V6,
+    ("freebsd", 4): _FREEBSD_V4,
+    ("freebsd", 6): _FREEBSD_V6,
+}
 _V4_TYPES: Final = {"unreachable": 3, "time": 11, "parameter": 12}
 _V6_TYPES: Final = {"unreachable": 1, "big": 2, "time": 3, "parameter": 4}
 
 
-def find(packet: bytes) -> IcmpError | None:
+def find(packet: bytes, personality: str = "linux") -> IcmpError | None:
     """The ICMP error that an IP packet is; None: it is none, or malformed."""
     family = packet[0] >> 4 if packet else 0
     header: ipv4.Header | ipv6.Header | Malformed
@@ -87,21 +109,24 @@ def find(packet: bytes) -> IcmpError | None:
     quoted = icmp.quoted(message.quoted, family)
     if isinstance(quoted, Malformed):
         return None
-    number, hard, kind, code, mtu = _meaning(message, family)
+    number, hard, kind, code, mtu = _meaning(message, family, personality)
     return IcmpError(number, hard, kind, code, mtu, header.src, quoted, message.quoted)
 
 
 def _meaning(
-    message: icmp.Unreachable | icmp.PacketTooBig | icmp.TimeExceeded | icmp.ParameterProblem, family: int
+    message: icmp.Unreachable | icmp.PacketTooBig | icmp.TimeExceeded | icmp.ParameterProblem,
+    family: int,
+    personality: str,
 ) -> tuple[int, bool, int, int, int]:
     types = _V4_TYPES if family == 4 else _V6_TYPES
     match message:
         case icmp.Unreachable(code, _):
-            number, hard = (_V4 if family == 4 else _V6).get(code, (EHOSTUNREACH if family == 4 else EPROTO, True))
+            unknown = (EHOSTUNREACH if family == 4 else EPROTO, True)
+            number, hard = _TABLES[personality, family].get(code, unknown)
             return number, hard, types["unreachable"], code, 0
         case icmp.PacketTooBig(mtu, _):
             return EMSGSIZE, False, types["unreachable"] if family == 4 else types["big"], 4 * (family == 4), mtu
         case icmp.TimeExceeded(code, _):
             return EHOSTUNREACH, False, types["time"], code, 0
         case icmp.ParameterProblem(code, _, _):
-            return EPROTO, True, types["parameter"], code, 0
+            return EPROTO if personality == "linux" else ENOPROTOOPT, True, types["parameter"], code, 0

@@ -60,7 +60,7 @@ class Kernel:
     def receive(self, packet: bytes) -> None:
         """An IP packet arrives."""
         host = self.host
-        error = icmp_errors.find(packet)
+        error = icmp_errors.find(packet, self.personality)
         meant = None if error is None else self._tcp_socket(error)
         if error is not None and meant is not None:
             meant.icmp_error = error.number

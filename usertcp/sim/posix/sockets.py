@@ -94,7 +94,7 @@ class Socket(File):
     def tell_error(self) -> int:
         """SO_ERROR: as :meth:`take_error`, and if there is nothing, a soft error."""
         number = self.take_error()
-        if not number:
+        if not number and self.machine.personality == "linux":
             number, self.soft_error = self.soft_error, 0
         return number
 
