@@ -98,7 +98,9 @@ def test_any_value_is_taken_or_refused_by_name(variable: tuple[str, str], text: 
         ("net.ipv4.tcp_rmem", "1 2 3 4"),
         ("net.ipv4.tcp_syn_retries", "0"),
         ("net.ipv4.tcp_congestion_control", "vegas"),
-        ("net.ipv4.tcp_fastopen_key", "0-0-0-0"),
+        ("net.ipv4.tcp_fastopen_key", "0-0-0"),
+        ("net.ipv4.tcp_fastopen_key", "0-0-0-123456789"),
+        ("net.ipv4.tcp_syncookies", "2"),
         ("net.ipv4.tcp_stdurg", "1"),
         ("net.ipv4.ip_default_ttl", "256"),
     ],
@@ -178,6 +180,30 @@ def test_variables_of_the_socket_layer_and_the_host() -> None:
     assert not system.sysctl("net.ipv4.tcp_syncookies", "0").host.syn_cookies
     assert system.value("net.core.somaxconn") == (5,)
     assert system.sysctl("net.ipv4.tcp_fastopen", "0x602").sockets.fast_open == 0x602
+
+
+def test_fast_open_keys() -> None:
+    """Each word's least byte first; the present key and the one before."""
+    system = LINUX_SYSTEM.sysctl("net.ipv4.tcp_fastopen_key", "01020304-5-6-7,0-0-0-0")
+    assert system.host.fast_open_keys == (bytes.fromhex("04030201050000000600000007000000"), bytes(16))
+
+
+def test_a_window_scale_is_for_the_larger_of_two_bounds() -> None:
+    system = LINUX_SYSTEM.sysctl("net.core.rmem_max", "1000000").sysctl("net.ipv4.tcp_rmem", "4096 10000 20000")
+    assert system.settings.window_scale_buffer == 1000000
+    assert system.sysctl("net.core.rmem_max", "2304").settings.window_scale_buffer == 20000
+
+
+def test_variables_of_freebsd_that_work_together() -> None:
+    def tcp(system: System, name: str, value: str) -> System:
+        return system.sysctl(f"net.inet.tcp.{name}", value)
+
+    undelayed = tcp(tcp(FREEBSD_SYSTEM, "delayed_ack", "0"), "delacktime", "100")
+    assert undelayed.settings.ack_delay == 0
+    assert tcp(undelayed, "delayed_ack", "1").settings.ack_delay == 0.1
+    idle = tcp(tcp(FREEBSD_SYSTEM, "keepcnt", "2"), "keepintvl", "1000")
+    assert (idle.settings.keepalive_interval, idle.settings.fin_wait_2_timeout) == (1.0, 2.0)
+    assert tcp(tcp(idle, "fast_finwait2_recycle", "1"), "finwait2_timeout", "500").settings.fin_wait_2_timeout == 0.5
 
 
 def test_the_values_of_defaults_sh_are_all_taken() -> None:

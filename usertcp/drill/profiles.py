@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from usertcp.drill.shell import Dialect
+from usertcp.drill.sysctl_linux import FAST_OPEN_KEY, fast_open_key
 from usertcp.sim.posix import SocketConfig
 from usertcp.sim.posix.config import PACKET_OVERHEAD
 from usertcp.stack.host import HostConfig
@@ -53,10 +54,12 @@ _LINUX: Final = Profile(
             window_unit="segment",
             mss_within_half_window=True,
             ack_counting_limit=1 << 20,
-            slow_start_after_idle=False,
             syn_losses_forgiven=1,
             syn_ack_losses_forgiven=1 << 20,
             frto_beside_repeated=True,
+            sack_at_edge=False,
+            rtt_of_repeated=True,
+            patience_after_loss=True,
             nagle="minshall",
             rto_variance="round",
             sws_override=None,
@@ -91,6 +94,7 @@ _LINUX: Final = Profile(
             syn_data_reserve=40,
             early_data_waits=True,
         ),
+        fast_open_keys=(fast_open_key(FAST_OPEN_KEY),),
         fast_open_penalty=0.0,
         fast_open_experiment=True,
     ),
@@ -138,6 +142,7 @@ _FREEBSD: Final = Profile(
             ack_counting_limit=2,
             keepalive=True,
             keepalive_probes=8,
+            fin_wait_2_timeout=600.0,
             tlp=False,
             frto=False,
             mtu_probing=False,

@@ -61,10 +61,9 @@ def set_variable(system: System, table: Mapping[str, Variable], name: str, text:
     except ValueError as error:
         raise NotPossible(f"sysctl {plain}={text}: not a valid value ({error})") from None
     try:
-        changed = variable.effect.change(system, value)
+        return variable.effect.change(replace(system, values={**system.values, key: value}), value)
     except Refused as error:
         raise NotPossible(f"sysctl {plain}={text}: {error}") from None
-    return replace(changed, values={**changed.values, key: value})
 
 
 def plain_name(name: str) -> str:

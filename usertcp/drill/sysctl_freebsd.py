@@ -54,6 +54,30 @@ def _keepalives(system: System, value: Value) -> System:
     return system.with_settings(keepalive=bool(first(value)))
 
 
+def _milliseconds(system: System, name: str) -> float:
+    return first(system.value(f"net.inet.tcp.{name}")) / 1000
+
+
+def _ack_delay(system: System, value: Value) -> System:
+    on = first(system.value("net.inet.tcp.delayed_ack"))
+    return system.with_settings(ack_delay=_milliseconds(system, "delacktime") if on else 0.0)
+
+
+def _keepalive_times(system: System, value: Value) -> System:
+    probes = first(system.value("net.inet.tcp.keepcnt"))
+    changed = system.with_settings(keepalive_interval=_milliseconds(system, "keepintvl"), keepalive_probes=probes)
+    return _fin_wait_2(changed, value)
+
+
+def _fin_wait_2(system: System, value: Value) -> System:
+    """Silence in FIN-WAIT-2 may last as long as it does before keep-alives give up, or only so long."""
+    if first(system.value("net.inet.tcp.fast_finwait2_recycle")):
+        return system.with_settings(fin_wait_2_timeout=_milliseconds(system, "finwait2_timeout"))
+    settings = system.settings
+    return system.with_settings(fin_wait_2_timeout=settings.keepalive_interval * settings.keepalive_probes)
+
+
+_AND_LONGER: Final = ", and `fin_wait_2_timeout`"
 _NO_CACHE: Final = "nothing is remembered from one connection for the next"
 _MORE_SACK: Final = "the list of what is missing is limited by memory only"
 
@@ -78,24 +102,26 @@ _TCP: Final[dict[str, Variable]] = {
     "sendbuf_inc": Variable("8192", number(1, _LARGE), nothing("by how much the send buffer grows at once")),
     # -- Timers
     "msl": Variable("30000", number(1, _LARGE), setting("msl", seconds)),
-    "delayed_ack": Variable("1", flag, later("delayed_ack")),
-    "delacktime": Variable("40", number(1, _LARGE), setting("ack_delay", seconds)),
+    "delayed_ack": Variable("1", flag, Effect(_ack_delay, "`ack_delay`, which is 0 without it")),
+    "delacktime": Variable("40", number(1, _LARGE), Effect(_ack_delay, "`ack_delay`")),
     "rexmit_initial": Variable("1000", number(1, _LARGE), setting("initial_rto", seconds)),
-    "rexmit_min": Variable("30", number(1, _LARGE), later("rto_floor", seconds)),
+    "rexmit_min": Variable("30", number(1, _LARGE), setting("rto_floor", seconds)),
     "rexmit_max": Variable("64000", number(1, _LARGE), setting("max_rto", seconds)),
-    "rexmit_slop": Variable("200", number(0, _LARGE), later("rto_slop", seconds)),
+    "rexmit_slop": Variable("200", number(0, _LARGE), setting("rto_slop", seconds)),
     "rexmit_drop_options": Variable("0", flag, only(0, does="a SYN that comes again has all its options")),
-    "retries": Variable("12", number(1, 12), later("retries", int)),
+    "retries": Variable("12", number(1, 12), setting("retries", int)),
     "persmin": Variable("5000", number(1, _LARGE), setting("persist_min", seconds)),
     "persmax": Variable("60000", number(1, _LARGE), setting("persist_max", seconds)),
-    "maxpersistidle": Variable("7200000", number(1, _LARGE), later("persist_limit", seconds)),
+    "maxpersistidle": Variable("7200000", number(1, _LARGE), only(7200000, does="who answers no probes is given up")),
     "always_keepalive": Variable("1", flag, Effect(_keepalives, "`keepalive`")),
     "keepidle": Variable("7200000", number(1, _LARGE), setting("keepalive_idle", seconds)),
-    "keepintvl": Variable("75000", number(1, _LARGE), setting("keepalive_interval", seconds)),
-    "keepcnt": Variable("8", number(1, 255), setting("keepalive_probes", int)),
+    "keepintvl": Variable("75000", number(1, _LARGE), Effect(_keepalive_times, f"`keepalive_interval`{_AND_LONGER}")),
+    "keepcnt": Variable("8", number(1, 255), Effect(_keepalive_times, f"`keepalive_probes`{_AND_LONGER}")),
     "keepinit": Variable("75000", number(1, _LARGE), setting("opening_timeout", seconds)),
-    "finwait2_timeout": Variable("60000", number(1, _LARGE), later("finwait2", seconds)),
-    "fast_finwait2_recycle": Variable("0", flag, later("finwait2")),
+    "finwait2_timeout": Variable(
+        "60000", number(1, _LARGE), Effect(_fin_wait_2, "`fin_wait_2_timeout` of fast recycling")
+    ),
+    "fast_finwait2_recycle": Variable("0", flag, Effect(_fin_wait_2, "`fin_wait_2_timeout`")),
     # -- Sending
     "cc.algorithm": Variable("cubic", word, Effect(_congestion_control, "`congestion_control`")),
     "cc.abe": Variable("0", flag, setting("abe")),
@@ -125,8 +151,8 @@ _TCP: Final[dict[str, Variable]] = {
     "icmp_may_rst": Variable("1", flag, later("icmp_may_reset")),
     "tolerate_missing_ts": Variable("0", flag, later("require_timestamps", lambda on: not on)),
     "syncookies": Variable("1", flag, of_host("syn_cookies")),
-    "syncookies_only": Variable("0", flag, later_host("syn_cookies_always")),
-    "syncache.rexmtlimit": Variable("3", number(0, 12), later("syn_ack_retries", int)),
+    "syncookies_only": Variable("0", flag, only(0, does="cookies are for a backlog that is full")),
+    "syncache.rexmtlimit": Variable("3", number(0, 12), setting("syn_ack_retries", int)),
     "syncache.rst_on_sock_fail": Variable("1", flag, later("abort_on_overflow")),
     "nolocaltimewait": Variable("0", flag, nothing("about connections of a host with itself")),
     # -- Path MTU
@@ -144,7 +170,7 @@ FREEBSD: Final[dict[str, Variable]] = {
     "net.inet.udp.blackhole": Variable("0", flag, later_host("closed_udp_ports")),
     "net.inet.ip.ttl": Variable("64", number(1, 255), setting("ttl", int)),
     "net.inet6.ip6.hlim": Variable("64", number(1, 255), setting("ttl", int)),
-    "kern.ipc.maxsockbuf": Variable("2097152", number(1, _LARGE), later("window_scale_buffer", int)),
+    "kern.ipc.maxsockbuf": Variable("2097152", number(1, _LARGE), setting("window_scale_buffer", int)),
     "kern.ipc.soacceptqueue": Variable("128", number(1, 65535), of_sockets("somaxconn")),
     "kern.ipc.somaxconn": Variable("128", number(1, 65535), of_sockets("somaxconn")),
     **UNSEEN,

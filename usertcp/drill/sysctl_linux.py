@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from typing import TYPE_CHECKING, Final
 
 from usertcp.drill.sysctl import (
@@ -36,6 +35,8 @@ if TYPE_CHECKING:
 _MILLION: Final = 10**6
 _LARGE: Final = 2**31 - 1
 _HUGE: Final = 2**63 - 1
+#: What a machine that runs published scripts makes its cookies with.
+FAST_OPEN_KEY: Final = "a1a1a1a1-b2b2b2b2-c3c3c3c3-d4d4d4d4"
 _KEY: Final = "[0-9a-fA-F]{1,8}(-[0-9a-fA-F]{1,8}){3}"
 
 
@@ -92,12 +93,13 @@ def _keys(text: str) -> str:
 
 
 def _fast_open_keys(system: System, value: Value) -> System:
-    """The kernel keeps each word as its machine does: the least byte first."""
     assert isinstance(value, str)
-    keys = tuple(b"".join(int(word, 16).to_bytes(4, "little") for word in key.split("-")) for key in value.split(","))
-    if "fast_open_keys" not in {f.name for f in fields(system.host)}:
-        raise Refused("cookies are made with a key of our own")
-    return system.with_host(fast_open_keys=keys)
+    return system.with_host(fast_open_keys=tuple(map(fast_open_key, value.split(","))))
+
+
+def fast_open_key(text: str) -> bytes:
+    """A key of 16 bytes: the kernel keeps each word as its machine does, the least byte first."""
+    return b"".join(int(word, 16).to_bytes(4, "little") for word in text.split("-"))
 
 
 def _recovery(system: System, value: Value) -> System:
@@ -106,6 +108,12 @@ def _recovery(system: System, value: Value) -> System:
     if first(value) & 6:
         raise Refused("RACK's reordering window is always that of RFC 8985")
     return system
+
+
+def _syn_cookies(system: System, value: Value) -> System:
+    if first(value) == 2:
+        raise Refused("cookies are for a backlog that is full")
+    return system.with_host(syn_cookies=bool(first(value)))
 
 
 def _mtu_probing(system: System, value: Value) -> System:
@@ -133,7 +141,7 @@ _TCP: Final[dict[str, Variable]] = {
     "tcp_ecn_option_beacon": Variable("3", number(0, 3), nothing(_ACCURATE)),
     "tcp_min_snd_mss": Variable("48", number(48, 65535), setting("min_mss", int)),
     "tcp_fastopen": Variable("1", number(0, _LARGE), Effect(_fast_open, "`fast_open`, and that of the sockets")),
-    "tcp_fastopen_key": Variable("", _keys, Effect(_fast_open_keys, "`fast_open_keys`")),
+    "tcp_fastopen_key": Variable(FAST_OPEN_KEY, _keys, Effect(_fast_open_keys, "`fast_open_keys`")),
     "tcp_fastopen_blackhole_timeout_sec": Variable(
         "0", number(0, _LARGE), only(0, does="a path that swallows Fast Open does not turn it off for others")
     ),
@@ -161,23 +169,23 @@ _TCP: Final[dict[str, Variable]] = {
     # -- Congestion control and what is sent together
     "tcp_congestion_control": Variable("cubic", word, Effect(_congestion_control, "`congestion_control`")),
     "tcp_allowed_congestion_control": Variable("", words, nothing("a script may choose all of them")),
-    "tcp_slow_start_after_idle": Variable("1", flag, later("slow_start_after_idle")),
+    "tcp_slow_start_after_idle": Variable("1", flag, setting("slow_start_after_idle")),
     "tcp_no_metrics_save": Variable("0", flag, nothing(_NO_CACHE)),
     "tcp_no_ssthresh_metrics_save": Variable("1", flag, nothing(_NO_CACHE)),
     "tcp_autocorking": Variable("1", flag, nothing(_AT_ONCE)),
     "tcp_limit_output_bytes": Variable("4194304", number(0, _LARGE), nothing(_AT_ONCE)),
-    "tcp_min_tso_segs": Variable("2", number(1, 255), later("tso_min_segments", int)),
-    "tcp_tso_win_divisor": Variable("3", number(0, _LARGE), later("tso_window_divisor", int)),
-    "tcp_tso_rtt_log": Variable("9", number(0, 255), later("tso_rtt_log", int)),
-    "tcp_pacing_ss_ratio": Variable("200", number(0, 1000), later("pacing_slow_start_percent", int)),
-    "tcp_pacing_ca_ratio": Variable("120", number(0, 1000), later("pacing_avoidance_percent", int)),
+    "tcp_min_tso_segs": Variable("2", number(1, 255), setting("tso_min_segments", int)),
+    "tcp_tso_win_divisor": Variable("3", number(0, _LARGE), setting("tso_window_divisor", int)),
+    "tcp_tso_rtt_log": Variable("9", number(0, 255), setting("tso_rtt_log", int)),
+    "tcp_pacing_ss_ratio": Variable("200", number(0, 1000), setting("pacing_slow_start_percent", int)),
+    "tcp_pacing_ca_ratio": Variable("120", number(0, 1000), setting("pacing_avoidance_percent", int)),
     # -- Losses
     "tcp_frto": Variable("2", number(0, 2), setting("frto")),
     "tcp_early_retrans": Variable(
         "3", number(0, 4), setting("tlp", lambda mode: mode >= 3, "early retransmit itself is gone since 4.13")
     ),
     "tcp_recovery": Variable("1", number(0, 7), Effect(_recovery, "RACK with the reordering window of RFC 8985 only")),
-    "tcp_reordering": Variable("3", number(1, 300), later("reordering", int)),
+    "tcp_reordering": Variable("3", number(1, 300), setting("reordering", int)),
     "tcp_max_reordering": Variable("300", number(1, _LARGE), later("max_reordering", int)),
     "tcp_min_rtt_wlen": Variable("300", number(0, 86400), later("min_rtt_window", float)),
     "tcp_thin_linear_timeouts": Variable("0", flag, later("thin_linear_timeouts")),
@@ -185,12 +193,12 @@ _TCP: Final[dict[str, Variable]] = {
     "tcp_fack": Variable("0", number(0, _LARGE), nothing("has no effect in kernels from 4.15 on")),
     "tcp_low_latency": Variable("0", number(0, _LARGE), nothing("has no effect in kernels from 4.14 on")),
     # -- Timers
-    "tcp_syn_retries": Variable("6", number(1, 127), later("syn_retries", int)),
-    "tcp_syn_linear_timeouts": Variable("4", number(0, 127), later("syn_linear_timeouts", int)),
-    "tcp_synack_retries": Variable("5", number(0, 255), later("syn_ack_retries", int)),
+    "tcp_syn_retries": Variable("6", number(1, 127), setting("syn_retries", int)),
+    "tcp_syn_linear_timeouts": Variable("4", number(0, 127), setting("syn_linear_timeouts", int)),
+    "tcp_synack_retries": Variable("5", number(0, 255), setting("syn_ack_retries", int)),
     "tcp_retries1": Variable("3", number(0, 255), setting("r1", int)),
-    "tcp_retries2": Variable("15", number(0, 255), later("retries", int)),
-    "tcp_orphan_retries": Variable("0", number(0, 255), later("orphan_retries", lambda n: n or 8, _ORPHANS)),
+    "tcp_retries2": Variable("15", number(0, 255), setting("retries", int)),
+    "tcp_orphan_retries": Variable("0", number(0, 255), setting("orphan_retries", lambda n: n or 8, _ORPHANS)),
     "tcp_fin_timeout": Variable("60", number(0, _LARGE), setting("fin_wait_2_timeout", float)),
     "tcp_keepalive_time": Variable("7200", number(0, _LARGE), setting("keepalive_idle", float)),
     "tcp_keepalive_intvl": Variable("75", number(0, _LARGE), setting("keepalive_interval", float)),
@@ -198,10 +206,10 @@ _TCP: Final[dict[str, Variable]] = {
     "tcp_rto_min_us": Variable("200000", number(1, _LARGE), setting("min_rto", lambda us: us / _MILLION)),
     "tcp_rto_max_ms": Variable("120000", number(1000, 120000), setting("max_rto", seconds)),
     # -- Acknowledgments
-    "tcp_comp_sack_delay_ns": Variable("1000000", number(0, _HUGE), later("sack_delay", lambda ns: ns / 1e9)),
+    "tcp_comp_sack_delay_ns": Variable("1000000", number(0, _HUGE), setting("sack_delay", lambda ns: ns / 1e9)),
     "tcp_comp_sack_slack_ns": Variable("100000", number(0, _HUGE), nothing("a timer of ours is never late")),
-    "tcp_comp_sack_nr": Variable("44", number(0, 255), later("delayed_sacks", int)),
-    "tcp_pingpong_thresh": Variable("1", number(1, 255), later("pingpong_threshold", int)),
+    "tcp_comp_sack_nr": Variable("44", number(0, 255), setting("delayed_sacks", int)),
+    "tcp_pingpong_thresh": Variable("1", number(1, 255), setting("pingpong_threshold", int)),
     # -- What comes in
     "tcp_rfc1337": Variable("0", flag, setting("rfc1337")),
     "tcp_invalid_ratelimit": Variable("500", number(0, _LARGE), setting("challenge_interval", seconds)),
@@ -209,7 +217,7 @@ _TCP: Final[dict[str, Variable]] = {
         "2147483647", number(0, _LARGE), only(_LARGE, does="challenge ACKs are limited for each connection by itself")
     ),
     "tcp_stdurg": Variable("0", flag, only(0, does="the urgent pointer points behind the urgent byte")),
-    "tcp_syncookies": Variable("1", number(0, 2), of_host("syn_cookies")),
+    "tcp_syncookies": Variable("1", number(0, 2), Effect(_syn_cookies, "`syn_cookies`; 2 is refused")),
     "tcp_abort_on_overflow": Variable("0", flag, later("abort_on_overflow")),
     "tcp_max_syn_backlog": Variable("128", number(0, _LARGE), later_socket("max_syn_backlog")),
     "tcp_max_orphans": Variable("65536", number(0, _LARGE), of_host("max_orphans", int)),
@@ -228,7 +236,7 @@ _TCP: Final[dict[str, Variable]] = {
 }
 
 _CUBIC: Final[dict[str, Variable]] = {
-    "hystart": Variable("1", flag, later("hystart")),
+    "hystart": Variable("1", flag, setting("hystart")),
     "hystart_detect": Variable("3", number(0, 3), only(3, does="HyStart looks at the delay")),
     "hystart_low_window": Variable("16", number(0, _LARGE), only(16, does="HyStart begins at 16 segments")),
     "hystart_ack_delta_us": Variable("2000", number(0, _LARGE), only(2000, does="HyStart looks at the delay")),
