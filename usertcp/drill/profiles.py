@@ -93,6 +93,8 @@ _LINUX: Final = Profile(
             mtu_probing=False,
             syn_data_reserve=40,
             early_data_waits=True,
+            icmp_ends_opening="any",
+            revert_backoff=True,
         ),
         fast_open_keys=(fast_open_key(FAST_OPEN_KEY),),
         fast_open_penalty=0.0,

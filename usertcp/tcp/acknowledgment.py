@@ -122,7 +122,8 @@ def _take_sample(tcb: Connection, segment: Segment, delivery: Delivery, now: flo
     if record is not None and not (delivery.repeated and delivery.cumulative):
         sample = now - record.sent_at
     elif delivery.cumulative and tcb.timestamps and segment.ts_ecr:
-        if newest is None or (delivery.repeated and _echo_is_older(tcb, segment, newest)):
+        older = delivery.repeated and newest is not None and _echo_is_older(tcb, segment, newest)
+        if newest is None or (older and not tcb.settings.rtt_of_repeated):
             return None  # the echo is an earlier sending's, and the time since then is no round trip
         elapsed = (opening.timestamp(tcb, now) - segment.ts_ecr) & MASK
         if elapsed >= _ABSURD_RTT:
@@ -199,6 +200,8 @@ def _update_window(tcb: Connection, window: int, seq: int, ack: int) -> None:
             opening.size_segments(tcb)
     if was_closed and window:
         _window_opened(tcb)
+    elif not window and tcb.probing and tcb.settings.zero_window_probe == "old":
+        tcb.retransmit_due = tcb.last_arrival + tcb.rtt.rto  # an answer, or an acknowledgment as good as one
 
 
 def _window_opened(tcb: Connection) -> None:

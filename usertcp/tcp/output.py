@@ -94,7 +94,8 @@ def resend(tcb: Connection, record: Record, now: float, rule: str) -> None:
         tcb.retransmissions += 1
         tcb.resent_segments += max(1, -(-length // tcb.snd_mss))
         tcb.resent_bytes += length - record.syn - record.fin
-        tcb.resent_since = min(tcb.resent_since, now)
+        if record.lost:
+            tcb.resent_since = min(tcb.resent_since, now)
         tcb.outlet.count("retransmissions")
         note_retransmission(tcb, record.seq, length, opening.timestamp(tcb, now) if tcb.timestamps else None)
         trace = tcb.outlet.trace

@@ -439,6 +439,8 @@ def _take_back(tcb: Connection, now: float) -> None:
     recovery.undo_una = None
     recovery.frto = recovery.new_first = recovery.force = False
     tcb.congestion.undo(now)
+    if tcb.usage is not None:
+        tcb.ecn.cwr_due = False  # there was no reduction
     tcb.rtx.forgive_lost()
     tcb.dup_acks = 0
     recovery.state = CaState.DISORDER if tcb.rtx.sacked else CaState.OPEN

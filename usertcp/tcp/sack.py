@@ -98,7 +98,7 @@ def take_blocks(
     if duplicate is not None:
         blocks = blocks[1:]
     for left, right in blocks:
-        if right <= left or right > tcb.snd_nxt or right <= ack:
+        if right <= left or right > tcb.snd_nxt or right <= ack or (left <= ack and not tcb.settings.sack_at_edge):
             continue  # not of this connection's data: an old block, or a forged one
         tcb.rtx.sack(max(left, ack), right, tcb.snd_mss, delivery)
     return duplicate

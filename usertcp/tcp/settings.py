@@ -59,6 +59,8 @@ class Settings:
     #: covers a peer's delayed acknowledgments.  The upper bound must be at least 60 s (§2.5).
     min_rto: float = 0.2
     max_rto: float = 60.0
+    #: Measure round trips by timestamps also where the echo is of an earlier sending (RFC 7323 §4.1 does not ask).
+    rtt_of_repeated: bool = False
     #: What is added to the timeout after all else, its back-off included, and what it is at least.
     rto_slop: float = 0.0
     rto_floor: float = 0.0
@@ -119,8 +121,10 @@ class Settings:
     #: Offer window scaling and timestamps (RFC 7323).
     window_scaling: bool = True
     timestamps: bool = True
-    #: Offer selective acknowledgments (RFC 2018).
+    #: Offer selective acknowledgments (RFC 2018); believe a block that begins with the very byte that the peer waits
+    #: for, although it would rather have acknowledged that.
     sack: bool = True
+    sack_at_edge: bool = True
     #: Tail loss probes (RFC 8985 §7): their least delay, and how long a peer may delay an acknowledgment.
     tlp: bool = True
     min_pto: float = 0.01
@@ -143,6 +147,11 @@ class Settings:
     #: Watch for spurious timeouts (RFC 5682); believe in one also where the acknowledgment covers what was sent again
     #: besides what was not.
     frto: bool = True
+    #: ICMP errors that end an attempt to connect: the "hard" ones (RFC 9293 §3.9.2.2), or "any", and of a connection
+    #: that the peer opens with IPv4 those which say that nothing gets through to it.
+    icmp_ends_opening: str = "hard"
+    #: An ICMP error that says that there is no route takes back the last doubling of the timer (RFC 6069).
+    revert_backoff: bool = False
     frto_beside_repeated: bool = False
     #: Explicit congestion notification (RFC 3168): "on" asks for it in our SYN, "passive" takes it where a
     #: peer asks, "off" does neither.  DCTCP cannot do without and asks unless it is "off".
@@ -163,6 +172,8 @@ class Settings:
     keepalive_idle: float = 7200.0
     keepalive_interval: float = 75.0
     keepalive_probes: int = 9
+    #: Count it, and R2, from the first retransmission instead of from the sending.
+    patience_after_loss: bool = False
     #: The user timeout (RFC 9293 §3.9.1.1) instead of R2, and whether to exchange it with the peer (RFC 5482).
     user_timeout: float | None = None
     user_timeout_option: bool = False

@@ -101,7 +101,7 @@ def _expired(tcb: Connection, now: float) -> None:
         tcb.rtt.back_off()
     tcb.retransmit_due = now + tcb.rtt.rto
     # it ends then, not an RTO later
-    tcb.retransmit_due = min(tcb.retransmit_due, tcb.at_risk_since + user_timeout.patience(tcb, syn=first.syn))
+    tcb.retransmit_due = min(tcb.retransmit_due, user_timeout.since(tcb) + user_timeout.patience(tcb, syn=first.syn))
     tcb.outlet.count("retransmission-timeouts")
     tcb.timeouts_in_row += 1
     if first.times_sent == tcb.settings.r1:
@@ -119,9 +119,20 @@ def _syn_expired(tcb: Connection, first: Record) -> None:
     tcb.rtx.mark_lost(first)  # data that went with it waits for the answer (RFC 7413 §4.2.2)
     if settings.syn_backoff:
         steps = settings.syn_backoff
-        tcb.rtt.rto = settings.initial_rto * steps[min(first.times_sent, len(steps) - 1)]
-    elif first.times_sent > settings.syn_linear_timeouts:
+        tcb.rtt.rto = settings.initial_rto * steps[min(tcb.timeouts_in_row + 1, len(steps) - 1)]
+    elif tcb.timeouts_in_row >= settings.syn_linear_timeouts:
         tcb.rtt.back_off()
+
+
+def revert_backoff(tcb: Connection, seq: int, now: float) -> None:
+    """A router had no route for the segment at ``seq``: what was lost was lost of that, and the timer need not have
+    been doubled for it (RFC 6069 §3)."""
+    if not tcb.rtx or not tcb.rtt.backoffs or seq != tcb.snd_una:
+        return
+    tcb.rtt.take_back()
+    tcb.outlet.count("backoffs-reverted")
+    tcb.retransmit_due = max(tcb.rtx.first.sent_at + tcb.rtt.rto, now)
+    tcb.touch()
 
 
 def _r1_reached(tcb: Connection, now: float) -> None:

@@ -41,12 +41,12 @@ def patience(tcb: Connection, *, syn: bool) -> float:
 def expired(tcb: Connection, first: Record, now: float) -> bool:
     """The retransmission timer of ``first`` has run out: is that the last time (R2)?"""
     settings = tcb.settings
-    waited = now - tcb.at_risk_since
+    waited = now - since(tcb)
     if first.syn:
         retries = settings.syn_retries if tcb.state is State.SYN_SENT else settings.syn_ack_retries
         if retries is not None:
             linear = settings.syn_linear_timeouts if tcb.state is State.SYN_SENT else 0
-            return first.times_sent > retries + linear or waited >= patience(tcb, syn=True) - _EPSILON
+            return tcb.timeouts_in_row >= retries + linear or waited >= patience(tcb, syn=True) - _EPSILON
     elif tcb.user_timeout is None:
         tries = settings.orphan_retries if tcb.released else settings.retries
         if tries is not None and settings.count_retries:
@@ -54,6 +54,11 @@ def expired(tcb: Connection, first: Record, now: float) -> bool:
         if tries is not None:
             return now - tcb.resent_since >= time_of_retries(tries, settings) - _EPSILON
     return waited >= limit(tcb, syn=first.syn) - _EPSILON
+
+
+def since(tcb: Connection) -> float:
+    """Since when the application's patience is tried; ``inf``: it is not."""
+    return tcb.resent_since if tcb.settings.patience_after_loss else tcb.at_risk_since
 
 
 def time_of_retries(tries: int, settings: Settings) -> float:
