@@ -96,12 +96,16 @@ class Mistake(_AtNode):
     """The block is wrong: an assertion does not hold, or its arithmetic has no result."""
 
 
+def _no_names(name: str) -> object:
+    raise KeyError(name)
+
+
 class Evaluator:
     """Evaluates expressions; what a name means is asked of a function that each block brings."""
 
     def __init__(self) -> None:
         self.printed: list[str] = []
-        self._look_up: Callable[[str], object] = {}.__getitem__
+        self._look_up: Callable[[str], object] = _no_names
         self._steps = 0
         self.depth = 0
 
@@ -263,8 +267,9 @@ def _bounded(node: ast.expr, value: Any) -> Any:
         raise NotDone(node, "a number that is too large")
     if isinstance(value, complex):
         raise NotDone(node, "complex numbers")
-    for types, most in _LONGEST:
-        if isinstance(value, types) and len(value) > most:
+    if isinstance(value, (str, tuple, list, range)):
+        most = next(most for types, most in _LONGEST if isinstance(value, types))
+        if len(value) > most:
             raise NotDone(node, "a value that is too long")
     if isinstance(value, (tuple, list)) and any(isinstance(item, (tuple, list)) for item in value):
         raise NotDone(node, "a sequence of sequences")

@@ -36,7 +36,7 @@ _LAYOUT: Final[tuple[tuple[str, str], ...]] = (
 
 def fields(raw: bytes) -> dict[str, int]:
     """The fields that ``raw`` holds whole, by their names (``tcpi_rto``); an older kernel's structure is shorter."""
-    found = {}
+    found: dict[str, int] = {}
     offset = 0
     for form, names in _LAYOUT:
         size = calcsize(form)

@@ -221,7 +221,7 @@ def _binary(operation: ast.operator, left: int, right: int) -> int:
             quotient = abs(left) // abs(right) * (1 if (left < 0) == (right < 0) else -1)  # towards zero, as in C
             return quotient if isinstance(operation, ast.Div) else left - right * quotient
         case ast.Pow() if 0 <= right < _MOST_BITS:
-            return left**right
+            return int(left**right)
         case ast.LShift() if 0 <= right < _MOST_BITS:
             return left << right
         case ast.RShift() if 0 <= right < _MOST_BITS:
