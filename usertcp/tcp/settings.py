@@ -161,6 +161,10 @@ class Settings:
     #: Ignore RSTs in TIME-WAIT (RFC 1337 §3, F1), so that an old duplicate can not end it early.  False: as
     #: RFC 9293 §3.10.7.4 has it, the connection block is deleted.
     rfc1337: bool = True
+    #: What TIME-WAIT answers, a name of :data:`usertcp.tcp.time_wait.RULES`.  "checks": RFC 9293 §3.10.7.4 step by
+    #: step; "next": an acknowledgment to all that does not stand exactly next; "duplicates": to all but RSTs, what has
+    #: no ACK, and the last acknowledgment again.
+    time_wait_rule: str = "checks"
     #: Pace the loss-based controllers too; validate an unused window by RFC 7661 instead of RFC 5681 §4.1;
     #: react less to marks than to losses (RFC 8511).
     paced: bool = False
@@ -183,6 +187,11 @@ class Settings:
     reset_acknowledges: bool = False
     #: And whether they say what window there is.
     reset_has_window: bool = True
+    #: SYNs that bear a FIN as well are dropped, as nobody honest sends them (RFC 9293 §3.10.7.2 takes them).
+    drop_syn_fin: bool = False
+    #: Keep the text and the FIN of a SYN until the handshake is over; else they are left for the peer to send again.
+    #: That of a right Fast Open cookie is always taken.
+    keep_syn_data: bool = True
     #: Half-open connections of a listener that is closed end without a RST.
     half_open_vanish: bool = False
     #: Answer text for an application that is gone with a RST although our FIN may still be on its way, and text that

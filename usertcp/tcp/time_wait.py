@@ -7,8 +7,9 @@ TIME-WAIT from which the rest can be read.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import inf
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from usertcp.tcp.events import Kind, Sink
 from usertcp.tcp.reset import sequence_length
@@ -65,11 +66,33 @@ class TimeWait:
         self.connection: Connection | None = None if tcb.released else tcb
 
 
+class TimeWaitRule(NamedTuple):
+    """``gives_way``: whether a SYN may take its place; ``answer``: what becomes of any other segment."""
+
+    gives_way: Callable[[TimeWait, Segment, bool], bool]
+    answer: Callable[[TimeWait, Segment, Outlet, float], None]
+
+
 def gives_way(waiting: TimeWait, syn: Segment, *, timestamps: bool) -> bool:
+    """Whether ``syn`` (no ACK, no RST) may begin a new connection.
+
+    ``timestamps``: that would use them if the peer does.
+    """
+    return RULES[waiting.settings.time_wait_rule].gives_way(waiting, syn, timestamps)
+
+
+def segment_arrives(waiting: TimeWait, segment: Segment, outlet: Outlet, now: float) -> None:
+    """Everything that can still come here is an old duplicate, or the peer's FIN again."""
+    RULES[waiting.settings.time_wait_rule].answer(waiting, segment, outlet, now)
+
+
+# -- By the RFC's numbers ---------------------------------------------------------------------------------
+
+
+def _beyond(waiting: TimeWait, syn: Segment, timestamps: bool) -> bool:
     """Whether ``syn`` is beyond all numbers of the old connection, so that nothing of it can be mistaken.
 
-    ``timestamps``: the new connection would use them if the peer does.  RFC 9293 §3.6.1 (MAY-2, SHLD-4),
-    RFC 6191 §2.
+    RFC 9293 §3.6.1 (MAY-2, SHLD-4), RFC 6191 §2.
     """
     later = unwrap(syn.seq, waiting.rcv_nxt) >= waiting.rcv_nxt  # beyond the FIN, which stands before it
     if not timestamps or syn.ts_val is None:
@@ -80,8 +103,8 @@ def gives_way(waiting: TimeWait, syn: Segment, *, timestamps: bool) -> bool:
     return newer < 0x80000000 if newer else later
 
 
-def segment_arrives(waiting: TimeWait, segment: Segment, outlet: Outlet, now: float) -> None:
-    """Everything that can still come here is an old duplicate, or the peer's FIN again."""
+def _step_by_step(waiting: TimeWait, segment: Segment, outlet: Outlet, now: float) -> None:
+    """RFC 9293 §3.10.7.4: the checks in their order."""
     seq = unwrap(segment.seq, waiting.rcv_nxt)
     flags = segment.flags
     end = seq + sequence_length(segment)
@@ -112,6 +135,85 @@ def segment_arrives(waiting: TimeWait, segment: Segment, outlet: Outlet, now: fl
     elif seq != waiting.rcv_nxt:
         _drop(waiting, segment, "old-duplicate", outlet, now)
         _challenge(waiting, "it lies outside the window", outlet, now)
+
+
+# -- As others do ------------------------------------------------------------------------------------------
+
+
+def _later_or_newer(waiting: TimeWait, syn: Segment, timestamps: bool) -> bool:
+    """Beyond the FIN, or with a newer timestamp whatever its number."""
+    if _is_older(waiting, syn):
+        return False
+    if unwrap(syn.seq, waiting.rcv_nxt) > waiting.rcv_nxt:
+        return True
+    return waiting.ts_offset is not None and syn.ts_val is not None and syn.ts_val != waiting.ts_recent
+
+
+def _answer_all_but_the_next(waiting: TimeWait, segment: Segment, outlet: Outlet, now: float) -> None:
+    """What stands exactly next begins 2 MSL anew, or ends it if it is a RST; all the rest is out of place."""
+    seq = unwrap(segment.seq, waiting.rcv_nxt)
+    flags = segment.flags
+    length = sequence_length(segment)
+    older = _is_older(waiting, segment)
+    if not older and seq == waiting.rcv_nxt and (flags & RST or not length):
+        if not flags & RST:
+            _again(waiting, outlet, now)
+            if waiting.ts_offset is not None and segment.ts_val is not None:
+                waiting.ts_recent = segment.ts_val
+        elif waiting.settings.rfc1337:
+            _drop(waiting, segment, "reset-in-time-wait", outlet, now, "RFC 1337 §3")
+        else:
+            leave(waiting, Event.RCV_RST, outlet, now)
+        return
+    if older:
+        _drop(waiting, segment, "paws", outlet, now, "RFC 7323 §5.3")
+    if flags & RST:
+        _drop(waiting, segment, "reset-not-exact", outlet, now)
+        return
+    if older or flags & ACK:
+        _again(waiting, outlet, now)
+    if length and not flags & SYN:
+        outlet.acknowledge(waiting, now)
+    else:
+        _challenge(waiting, "it lies outside the window", outlet, now)
+
+
+def _later(waiting: TimeWait, syn: Segment, timestamps: bool) -> bool:
+    """Beyond the FIN; timestamps say nothing."""
+    return unwrap(syn.seq, waiting.rcv_nxt) > waiting.rcv_nxt
+
+
+def _answer_all_but_duplicates(waiting: TimeWait, segment: Segment, outlet: Outlet, now: float) -> None:
+    """RSTs and what does not acknowledge are passed over; only our own last exchange, again, is worth no answer."""
+    flags = segment.flags
+    if flags & RST:
+        _drop(waiting, segment, "reset-in-time-wait", outlet, now, "RFC 1337 §3")
+        return
+    if not flags & ACK:
+        _drop(waiting, segment, "no-ack", outlet, now)
+        return
+    seq = unwrap(segment.seq, waiting.rcv_nxt)
+    if flags & FIN and seq + sequence_length(segment) == waiting.rcv_nxt:
+        _again(waiting, outlet, now)
+    known = seq == waiting.rcv_nxt and segment.ack == waiting.snd_nxt & MASK
+    if flags != ACK or segment.payload or not known:
+        outlet.acknowledge(waiting, now)
+
+
+def _again(waiting: TimeWait, outlet: Outlet, now: float) -> None:
+    _step(waiting, Event.RCV_FIN, outlet, now)
+    waiting.due = now + waiting.settings.time_wait
+
+
+#: By the name that :attr:`usertcp.tcp.settings.Settings.time_wait_rule` has for it.
+RULES: Final[dict[str, TimeWaitRule]] = {
+    "checks": TimeWaitRule(_beyond, _step_by_step),
+    "next": TimeWaitRule(_later_or_newer, _answer_all_but_the_next),
+    "duplicates": TimeWaitRule(_later, _answer_all_but_duplicates),
+}
+
+
+# -- Shared ------------------------------------------------------------------------------------------------
 
 
 def _is_older(waiting: TimeWait, segment: Segment) -> bool:
