@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.scenarios.driver import PLAIN, START, established, in_state, meet
@@ -543,3 +545,32 @@ def test_a_syn_without_mss_means_536() -> None:
     us, peer = established(PLAIN, mss=None)
     us.sends(bytes(1000))
     peer.receives(ACK, seq=1, length=536)
+
+
+# -- As other stacks take a SYN ----------------------------------------------------------------------
+
+
+def test_text_of_a_syn_may_be_left_to_come_again() -> None:
+    us, peer = meet(replace(PLAIN, keep_syn_data=False))
+    us.listens()
+    peer.sends(SYN | FIN, seq=0, data=b"text")
+    peer.receives(SYN | ACK, seq=0, ack=1)
+    peer.sends(ACK, seq=1, ack=1)
+    us.tcb = us.accepts()
+    assert us.state is State.ESTABLISHED
+    peer.sends(FIN | ACK, seq=1, ack=1, data=b"text")
+    peer.receives(ACK, ack=6)
+    assert us.reads() == b"text"
+
+
+def test_a_syn_with_fin_may_be_dropped() -> None:
+    us, peer = meet(replace(PLAIN, drop_syn_fin=True))
+    us.listens()
+    peer.sends(SYN | FIN, seq=0)
+    peer.hears_nothing(during=1)
+    assert us.counted("no-ack") == 1
+
+
+def test_an_mss_of_nothing_says_nothing() -> None:
+    us, peer = established(mss=0)
+    assert us.tcb.snd_mss == 536

@@ -39,7 +39,7 @@ from usertcp.wire.buffer import Buffer
 from usertcp.wire.frame import FrameTemplate
 from usertcp.wire.option_layout import LAYOUTS
 from usertcp.wire.seq import MASK
-from usertcp.wire.tcp import ACK, NO_OPTIONS, RST, SYN, Options, Segment
+from usertcp.wire.tcp import ACK, FIN, NO_OPTIONS, RST, SYN, Options, Segment
 
 _PORTS = Struct("!HH")
 #: How far behind an earlier connection's sequence the next one starts at least: one unscaled window.
@@ -287,6 +287,8 @@ class Host:
             if self.trace is not None:
                 self.trace((Kind.DROPPED, now, 0, "no-connection", "3.10.7.1", segment.seq, len(segment.payload)))
             self.reset_unknown(src, dst, segment, now)
+        elif flags & FIN and self.config.settings.drop_syn_fin:
+            self.count("no-ack")
         elif flags & SYN:
             backlogs.syn_arrives(self, listener, key, src, dst, segment, now, iss_after)
         else:

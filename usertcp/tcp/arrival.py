@@ -82,6 +82,8 @@ def _in_listen(tcb: Connection, segment: Segment, now: float) -> None:
 
 def _queue_from_syn(tcb: Connection, segment: Segment) -> None:
     """Text and FIN that came with a SYN wait until the connection is established (§3.10.7.2, third)."""
+    if not tcb.settings.keep_syn_data and not tcb.early:
+        return
     room = advertised_window.syn_promise(tcb)
     if segment.payload:
         tcb.receive_buffer.hold(tcb.rcv_nxt, segment.payload[:room])

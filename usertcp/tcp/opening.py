@@ -73,7 +73,7 @@ def peer_syn(tcb: Connection, segment: Segment, now: float) -> None:
     tcb.rcv_adv = tcb.rcv_nxt + offered
     tcb.last_ack_sent = tcb.rcv_nxt
     options = segment.options
-    tcb.peer_mss = default_mss(tcb.local_address) if options.mss is None else options.mss
+    tcb.peer_mss = options.mss or default_mss(tcb.local_address)  # 0 says nothing
     tcb.scaling = tcb.scaling and options.window_scale is not None
     if tcb.scaling:
         tcb.snd_wscale = options.window_scale or 0
