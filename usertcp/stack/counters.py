@@ -28,6 +28,7 @@ _FRAGMENTS: Final = {
 }
 
 _TCP: Final = {
+    "accept-deferred": "ACKs that would have ended a handshake, passed over because data is waited for",
     "ack-of-unsent": "segments that acknowledge what was never sent",
     "ack-too-old": "segments whose acknowledgment is older than any window we offered (RFC 5961 §5)",
     "ack-unacceptable": "segments that acknowledge the wrong thing during the handshake",

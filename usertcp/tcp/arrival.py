@@ -353,6 +353,9 @@ def _check_ack(tcb: Connection, segment: Segment, seq: int, now: float) -> bool:
             drop(tcb, segment, "ack-of-unsent", "3.10.7.4", now)
             output.reset_with(tcb, ack, now)
             return False
+        if _deferred(tcb, segment):
+            drop(tcb, segment, "accept-deferred", "3.10.7.4", now)
+            return False
         tcb.step(Event.RCV_ACK, now)
         _established(tcb, segment, seq, ack, now, shift=tcb.snd_wscale)
         _take_what_was_queued(tcb, now)
@@ -363,6 +366,17 @@ def _check_ack(tcb: Connection, segment: Segment, seq: int, now: float) -> bool:
     acknowledgment.process(tcb, segment, seq, ack, now)
     if state in SEND_CLOSED and tcb.fin_seq is not None and tcb.snd_una > tcb.fin_seq:
         return _fin_acknowledged(tcb, now)
+    return True
+
+
+def _deferred(tcb: Connection, segment: Segment) -> bool:
+    """An ACK without anything else does not yet establish the connection (:attr:`Settings.defer_accept`)."""
+    limit = tcb.settings.defer_accept
+    if not limit or not tcb.opened_passively or segment.payload or segment.flags & FIN:
+        return False
+    if tcb.timeouts_in_row >= limit:
+        return False
+    tcb.deferred = True
     return True
 
 

@@ -135,6 +135,7 @@ class Connection:
         "close_queued",
         "congestion",
         "corked",
+        "deferred",
         "defers_bursts",
         "delivered",
         "delivered_at",
@@ -305,6 +306,8 @@ class Connection:
         self.fast_open_outcome = FastOpenOutcome.NONE
         #: The peer's SYN brought a right cookie: data flows in SYN-RECEIVED already (RFC 7413 §4.2.2).
         self.early = False
+        #: The ACK that would have ended the handshake came without data and was passed over (Settings.defer_accept).
+        self.deferred = False
         self.error: TcpError | None = None
         #: The last soft error, and when it was reported (see :meth:`report`).
         self.soft_error = ""

@@ -192,6 +192,9 @@ class Settings:
     #: Keep the text and the FIN of a SYN until the handshake is over; else they are left for the peer to send again.
     #: That of a right Fast Open cookie is always taken.
     keep_syn_data: bool = True
+    #: A listener's connections are established by data, not by a bare ACK, until so many SYN,ACKs were in vain
+    #: (TCP_DEFER_ACCEPT); 0: by the ACK.
+    defer_accept: int = 0
     #: Half-open connections of a listener that is closed end without a RST.
     half_open_vanish: bool = False
     #: Answer text for an application that is gone with a RST although our FIN may still be on its way, and text that

@@ -113,7 +113,8 @@ def _expired(tcb: Connection, now: float) -> None:
 def _syn_expired(tcb: Connection, first: Record) -> None:
     settings = tcb.settings
     if tcb.state is not State.SYN_SENT:
-        tcb.rtx.mark_all_lost()
+        if not tcb.deferred or tcb.timeouts_in_row >= settings.defer_accept - 1:
+            tcb.rtx.mark_all_lost()
         tcb.rtt.back_off()
         return
     tcb.rtx.mark_lost(first)  # data that went with it waits for the answer (RFC 7413 §4.2.2)

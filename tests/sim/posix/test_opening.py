@@ -61,6 +61,8 @@ from usertcp.sim.posix.constants import (
     SOCK_STREAM,
     SOL_IPV6,
     SOL_SOCKET,
+    SOL_TCP,
+    TCP_DEFER_ACCEPT,
 )
 from usertcp.sim.posix.options import packed
 from usertcp.tcp.states import State
@@ -376,3 +378,16 @@ def test_listen_without_bind_finds_a_port() -> None:
     fd = us.socket(AF_INET, SOCK_STREAM, 0)
     us.listen(fd, 1)
     assert us.getsockname(fd).port >= 32768
+
+
+def test_a_listener_may_wait_for_data() -> None:
+    us = machine()
+    fd = nonblocking(us, listener(us))
+    us.setsockopt(fd, SOL_TCP, TCP_DEFER_ACCEPT, packed(5))
+    assert us.getsockopt(fd, SOL_TCP, TCP_DEFER_ACCEPT) == packed(7)
+    peer = Peer(us)
+    peer.connects()
+    assert errno_of(us.accept, fd) == EAGAIN
+    peer.sends(ACK, b"request")
+    accepted_fd, _ = us.accept(fd)
+    assert us.read(accepted_fd, 10) == b"request"

@@ -137,7 +137,7 @@ def _user_timeout(socket: TcpSocket) -> int:
 
 def _set_defer_accept(socket: TcpSocket, value: bytes) -> None:
     socket.defer_accept = _retransmissions_within(max(number(value), 0))
-    socket.override(defer_accept=float(defer_seconds(socket.defer_accept)))
+    socket.override(defer_accept=socket.defer_accept)
 
 
 def _retransmissions_within(seconds: int) -> int:
