@@ -16,9 +16,11 @@ from bench_processes import Child, call
 from bench_servers import Server
 
 #: The systems, as columns.
-USERTCP, KERNEL, RAW = "usertcp", "kernel", "raw"
+USERTCP, KERNEL, RAW, PEER = "usertcp", "kernel", "raw", "peer"
 #: Without offload, by the column in which it is shown.
-PLAIN: Final = {USERTCP: "usertcp-plain", RAW: "raw-plain"}
+PLAIN: Final = {USERTCP: "usertcp-plain", RAW: "raw-plain", PEER: PEER}
+#: What is measured of the peer: it has no offload, and speaks no HTTP here.
+PEER_ROWS: Final = ("up-1-plain", "down-1-plain", "rtt")
 
 _FIRST_SIZE: Final = 4 << 20
 _TRIALS: Final = 6
@@ -47,6 +49,8 @@ class Options:
     runs: int
     seconds: float
     idle_connections: int
+    #: The Python that has pmd-pytcp, to be measured as well; None: it is not.
+    peer: str | None = None
 
 
 #: What one measurement says: values by the name of their metric.
@@ -83,7 +87,7 @@ class Bench:
     def server(self, system: str) -> Server:
         """The running server of ``system``; started on first use, since an idle one costs nothing."""
         if system not in self._servers:
-            self._servers[system] = Server(system)
+            self._servers[system] = Server(system, self.options.peer or "")
         return self._servers[system]
 
     def forget(self, system: str) -> None:
@@ -99,7 +103,7 @@ class Bench:
     def transfer(self, move: Callable[..., float], system: str, connections: int) -> tuple[float, float, int]:
         """Move as much as takes about the time wanted: (seconds, server's CPU seconds, bytes)."""
         server = self.server(system)
-        target = Target(server.address, http=not system.startswith(RAW))
+        target = Target(server.address, http=not system.startswith((RAW, PEER)))
         key = move.__name__, system, connections
         if key not in self._sizes:
             self._sizes[key] = self._find_size(move, target, connections)

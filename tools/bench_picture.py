@@ -5,10 +5,10 @@ from __future__ import annotations
 from html import escape
 from typing import Final
 
-from bench_experiments import KERNEL, RAW, USERTCP
+from bench_experiments import KERNEL, PEER, RAW, USERTCP
 from bench_results import TITLES, Results, Row, number, times
 
-_COLORS: Final = {USERTCP: "#1f6feb", KERNEL: "#8b949e", RAW: "#d29922"}
+_COLORS: Final = {USERTCP: "#1f6feb", KERNEL: "#8b949e", RAW: "#d29922", PEER: "#8957e5"}
 _WIDTH, _LEFT, _RIGHT, _MARGIN = 960, 350, 180, 16
 _BAR, _GAP, _TOP = 14, 12, 92
 _STYLE: Final = """\

@@ -14,11 +14,11 @@ from statistics import median
 from typing import Any, Final
 
 import trio
-from bench_experiments import KERNEL, RAW, USERTCP, Metric
+from bench_experiments import KERNEL, PEER, RAW, USERTCP, Metric
 
 import usertcp
 
-TITLES: Final = {USERTCP: "usertcp", KERNEL: "kernel sockets", RAW: "raw TUN"}
+TITLES: Final = {USERTCP: "usertcp", KERNEL: "kernel sockets", RAW: "raw TUN", PEER: "pmd-pytcp"}
 #: A row whose runs differ by more than this part of their median is marked.
 NOISY: Final = 0.3
 
@@ -114,16 +114,16 @@ def _cell(row: Row, system: str) -> str:
 
 def table(results: Results) -> str:
     """All of it as text."""
-    rows = [["", "", "usertcp", "kernel sockets", "", "raw TUN", ""]]
+    others = [KERNEL, RAW]
+    if any(PEER in row.values or PEER in row.failures for row in results.rows):
+        others.append(PEER)
+    rows = [["", "", TITLES[USERTCP], *(cell for other in others for cell in (TITLES[other], ""))]]
     rows.extend(
         [
             row.metric.title,
             row.metric.unit,
             _cell(row, USERTCP),
-            _cell(row, KERNEL),
-            times(row.ratio(KERNEL)),
-            _cell(row, RAW),
-            times(row.ratio(RAW)),
+            *(cell for other in others for cell in (_cell(row, other), times(row.ratio(other)))),
         ]
         for row in results.rows
     )

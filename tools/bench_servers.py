@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import socket
+import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Final
 
 import bench_raw
 import trio
 from bench_clients import ECHO, HOLD, HTTP
-from bench_processes import Child, answer
+from bench_processes import Child, ChildError, answer
 
 import usertcp
+from usertcp.runtime import interface
+from usertcp.runtime.errors import SetupError
 from usertcp.services.registry import SERVICES, Serve, handler
 
 #: Seconds that a server may take to start.
@@ -25,8 +32,9 @@ Open = Callable[[int], Awaitable[trio.abc.Listener[trio.abc.HalfCloseableStream]
 class Server:
     """A server process, listening."""
 
-    def __init__(self, system: str) -> None:
-        """``system`` is one of usertcp, usertcp-plain, kernel, raw, raw-plain; plain: without offload."""
+    def __init__(self, system: str, peer: str = "") -> None:
+        """``system`` is one of usertcp, usertcp-plain, kernel, raw, raw-plain, peer; plain: without offload.
+        ``peer`` is the Python that has the peer."""
         kind, _, plain = system.partition("-")
         self.system = system
         if kind == "kernel":
@@ -36,8 +44,13 @@ class Server:
             number = next(_numbers)
             # RFC 2544: 198.18.0.0/15 is for benchmarks.  Each server has a TUN and a network of its own.
             self.address = f"198.18.{number}.2"
+            tun = f"bench{number}"
+            if kind == "peer":
+                self.process = Child(serve_on_peer, peer, tun, self.address)
+                _prepare_peer(self.process, tun, self.address)
+                return
             serve = serve_on_usertcp if kind == "usertcp" else bench_raw.serve
-            self.process = Child(serve, f"bench{number}", self.address, not plain)
+            self.process = Child(serve, tun, self.address, not plain)
         try:
             self.process.receive(PATIENCE)
         except BaseException:
@@ -53,6 +66,25 @@ def serve_on_usertcp(pipe: Connection, tun: str, address: str, offload: bool) ->
 def serve_on_kernel(pipe: Connection, address: str) -> None:
     """The same services on kernel sockets, until killed."""
     trio.run(_kernel, pipe, address)
+
+
+def serve_on_peer(_: Connection, python: str, tun: str, address: str) -> None:
+    """PyTCP in the place of this process, until killed."""
+    script = Path(__file__).with_name("bench_peer.py")
+    os.execv(python, [python, str(script), tun, address])
+
+
+def _prepare_peer(process: Child, tun: str, address: str) -> None:
+    """Give the kernel its side of the peer's TUN, and wait until it serves.  Raises ChildError."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        with suppress(SetupError, OSError):
+            interface.configure(tun, [interface.parse_address(f"{address}/24")], mtu=1500)
+            socket.create_connection((address, ECHO), timeout=1).close()
+            return
+        time.sleep(0.2)
+    process.stop()
+    raise ChildError("pmd-pytcp does not serve")
 
 
 async def _usertcp(pipe: Connection, tun: str, address: str, offload: bool) -> None:
