@@ -299,6 +299,17 @@ def test_a_duplicate_that_the_peer_reports_is_counted_and_marks_nothing() -> Non
     assert us.counted("dsacks-received") == 2
 
 
+def test_an_old_acknowledgment_tells_what_is_held() -> None:
+    """RFC 6675 §5: "upon the receipt of any ACK containing SACK information, the scoreboard MUST be updated"."""
+    us, peer = _ten_segments_sent()
+    peer.sends(ACK, ack=segment(3)[1])
+    peer.sends(ACK, ack=1, blocks=[(segment(5)[0], segment(6)[1])])  # sent before the other
+    assert us.tcb.status().sacked == 2 * MSS
+    peer.hears_nothing()
+    peer.sends(ACK, ack=1, blocks=[(segment(5)[0], segment(7)[1])])
+    peer.receives(ACK, seq=segment(4)[0], length=MSS)
+
+
 def test_an_old_acknowledgment_is_compared_with_itself() -> None:
     """RFC 2883 §5: not with SND.UNA, or acknowledgments that change places would look like duplicates."""
     us, peer = _ten_segments_sent()

@@ -41,15 +41,16 @@ def process(tcb: Connection, segment: Segment, seq: int, ack: int, now: float) -
     window = segment.window << tcb.snd_wscale
     una = tcb.snd_una
     blocks = segment.options.sack
-    # With nothing outstanding a DSACK may still come: it says that what was sent again had not been lost.
-    if ack > una or (ack == una and (blocks or (una < tcb.snd_nxt and not segment.payload))):
+    # With nothing outstanding a DSACK may still come: it says that what was sent again had not been lost.  Blocks
+    # of an older acknowledgment, which others have overtaken, are as good as any (RFC 6675 §5).
+    if ack > una or (blocks and tcb.sack_ok) or (ack == una < tcb.snd_nxt and not segment.payload):
         _arrived(tcb, segment, ack, window, now)
     if ack >= una and (tcb.snd_wl1 < seq or (tcb.snd_wl1 == seq and tcb.snd_wl2 <= ack)):
         _update_window(tcb, window, seq, ack)
 
 
 def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: float) -> None:
-    """An acknowledgment of something, or a duplicate one."""
+    """An acknowledgment of something, a duplicate one, or an older one with blocks."""
     una, in_flight = tcb.snd_una, tcb.in_flight
     delivery = Delivery()
     duplicate = False
@@ -60,7 +61,7 @@ def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: floa
         tcb.send_buffer.acknowledge(min(ack, tcb.send_buffer.end))
     else:
         # The answers to probes of a closed window look like duplicates, and mean no loss.
-        duplicate = una < tcb.snd_nxt and _is_duplicate(segment, 0 < window == tcb.snd_wnd)
+        duplicate = ack == una < tcb.snd_nxt and _is_duplicate(segment, 0 < window == tcb.snd_wnd)
     blocks = segment.options.sack
     if blocks and tcb.sack_ok:
         dsack = sack.take_blocks(tcb, blocks, ack, una, delivery)
@@ -69,7 +70,7 @@ def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: floa
             tcb.dsacks += max(1, -(-(dsack[1] - dsack[0]) // tcb.snd_mss))
             tcb.rack.dsack_seen(tcb.snd_una, tcb.snd_nxt)
     rtt = _take_sample(tcb, segment, delivery, now)
-    echo = tcb.ecn.sends and segment.flags & (ECE | SYN) == ECE
+    echo = tcb.ecn.sends and ack >= una and segment.flags & (ECE | SYN) == ECE
     if delivery.length:
         _note_delivery(tcb, segment, delivery, now)
     if ack > una:
@@ -80,7 +81,7 @@ def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: floa
     if echo and tcb.usage is not None:
         recovery.enter_cwr(tcb, delivery, advanced=ack > una, now=now)
     if delivery.length and (not tcb.recovery.reduces or tcb.congestion.governs_recovery):
-        sample = _sample(tcb, delivery, ack - una, in_flight, rtt, now)
+        sample = _sample(tcb, delivery, tcb.snd_una - una, in_flight, rtt, now)
         if echo:
             sample.marked = sample.acked
             sample.limited = False  # such an acknowledgment lets no window grow (RFC 3168 §6.1.2)
