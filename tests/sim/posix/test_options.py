@@ -151,11 +151,60 @@ def test_what_does_not_exist() -> None:
 def test_what_is_missing_here_is_said() -> None:
     us = machine()
     fd = tcp_socket(us)
-    for level, name in ((c.SOL_TCP, c.TCP_MD5SIG), (c.SOL_TCP, c.TCP_REPAIR), (c.SOL_SOCKET, c.SO_TXTIME)):
+    for level, name in ((c.SOL_TCP, c.TCP_MD5SIG), (c.SOL_TCP, c.TCP_CC_INFO), (c.SOL_SOCKET, c.SO_TXTIME)):
         with pytest.raises(NotSupported):
             us.setsockopt(fd, level, name, packed(1))
         with pytest.raises(NotSupported):
             us.getsockopt(fd, level, name)
+    for level, name, default in (
+        (c.SOL_TCP, c.TCP_REPAIR, 0),
+        (c.SOL_TCP, c.TCP_TX_DELAY, 0),
+        (c.SOL_SOCKET, c.SO_PEEK_OFF, -1),
+        (c.SOL_IP, c.IP_MINTTL, 0),
+    ):
+        assert number(us, fd, level, name) == default
+        us.setsockopt(fd, level, name, packed(default))
+        with pytest.raises(NotSupported):
+            us.setsockopt(fd, level, name, packed(1))
+
+
+def test_pacing_is_not_bounded() -> None:
+    us = machine()
+    fd = tcp_socket(us)
+    assert us.getsockopt(fd, c.SOL_SOCKET, c.SO_MAX_PACING_RATE, 8) == bytes([255]) * 8
+    us.setsockopt(fd, c.SOL_SOCKET, c.SO_MAX_PACING_RATE, packed(-1))
+    with pytest.raises(NotSupported):
+        us.setsockopt(fd, c.SOL_SOCKET, c.SO_MAX_PACING_RATE, packed(10000))
+
+
+def test_upper_layers() -> None:
+    us = machine()
+    fd = tcp_socket(us)
+    assert us.getsockopt(fd, c.SOL_TCP, c.TCP_ULP, 16) == b""
+    assert errno_of(us.setsockopt, fd, c.SOL_TCP, c.TCP_ULP, b"nothing") == ENOENT
+    with pytest.raises(NotSupported):
+        us.setsockopt(fd, c.SOL_TCP, c.TCP_ULP, b"tls")
+
+
+def test_each_socket_has_a_cookie_of_its_own() -> None:
+    us = machine()
+    cookies = {us.getsockopt(tcp_socket(us), c.SOL_SOCKET, c.SO_COOKIE, 8) for _ in range(3)}
+    assert len(cookies) == 3
+
+
+def test_bounds_of_timers() -> None:
+    us = machine()
+    fd, peer = accepted(us)
+    assert outcome(us, fd, c.SOL_TCP, c.TCP_RTO_MAX_MS, 999) == -EINVAL
+    assert outcome(us, fd, c.SOL_TCP, c.TCP_RTO_MAX_MS, 1000) == 1000
+    assert outcome(us, fd, c.SOL_TCP, c.TCP_RTO_MIN_US, 1) == -EINVAL
+    assert outcome(us, fd, c.SOL_TCP, c.TCP_RTO_MIN_US, 50000) == 50000
+    assert outcome(us, fd, c.SOL_TCP, c.TCP_DELACK_MAX_US, 200001) == -EINVAL
+    assert outcome(us, fd, c.SOL_TCP, c.TCP_DELACK_MAX_US, 10000) == 10000
+    us.write(fd, b"x")
+    peer.receives()
+    us.advance(us.now + 10)
+    assert len(peer.receives()) > 8
 
 
 def test_the_length_counts() -> None:

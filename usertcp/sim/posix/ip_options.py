@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from usertcp.sim.posix import constants as c
 from usertcp.sim.posix.errors import failure
-from usertcp.sim.posix.options import Option, Table, acts, between, flag, missing, number, reads, remembered
+from usertcp.sim.posix.options import Option, Table, acts, between, fixed, flag, missing, number, reads, remembered
 
 if TYPE_CHECKING:
     from usertcp.sim.posix.sockets import Socket
@@ -104,7 +104,7 @@ IP: Final[Table] = {
     c.IP_TRANSPARENT: flag(_IP, c.IP_TRANSPARENT),
     c.IP_BIND_ADDRESS_NO_PORT: flag(_IP, c.IP_BIND_ADDRESS_NO_PORT),
     c.IP_MULTICAST_TTL: remembered(_IP, c.IP_MULTICAST_TTL, 1),
-    c.IP_MINTTL: missing("IP_MINTTL"),
+    c.IP_MINTTL: fixed("IP_MINTTL"),
     c.IP_LOCAL_PORT_RANGE: missing("IP_LOCAL_PORT_RANGE"),
 }
 
@@ -122,6 +122,6 @@ IPV6: Final[Table] = {
     c.IPV6_TRANSPARENT: flag(_IPV6, c.IPV6_TRANSPARENT),
     c.IPV6_DONTFRAG: flag(_IPV6, c.IPV6_DONTFRAG),
     c.IPV6_AUTOFLOWLABEL: remembered(_IPV6, c.IPV6_AUTOFLOWLABEL, 1),
-    c.IPV6_FLOWINFO_SEND: missing("IPV6_FLOWINFO_SEND"),
-    c.IPV6_MINHOPCOUNT: missing("IPV6_MINHOPCOUNT"),
+    c.IPV6_FLOWINFO_SEND: fixed("IPV6_FLOWINFO_SEND"),
+    c.IPV6_MINHOPCOUNT: fixed("IPV6_MINHOPCOUNT"),
 }

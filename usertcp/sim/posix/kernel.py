@@ -47,6 +47,7 @@ class Kernel:
         #: Whether super-segments come out of :meth:`sent` as one packet.
         self.whole = whole
         self.descriptors = Descriptors()
+        self._cookies = 0
         host.datagrams = self
 
     def settings_changed(self) -> None:
@@ -169,6 +170,11 @@ class Kernel:
         if connection is not None:
             return connection.state
         return State.TIME_WAIT if key in self.host.time_waits else None
+
+    def new_cookie(self) -> int:
+        """A number that no socket had before."""
+        self._cookies += 1
+        return self._cookies
 
     def sockets(self) -> list[Socket]:
         """Every open socket."""

@@ -104,6 +104,16 @@ def acts(tell: Callable[[AnySocket], int], act: Callable[[AnySocket, bytes], Non
     return Option(lambda socket: packed(tell(socket)), act)
 
 
+def fixed(what: str, default: int = 0) -> Option:
+    """A number that a kernel lets one change and we do not."""
+
+    def set_fixed(socket: Socket, value: bytes) -> None:
+        if number(value) != default:
+            raise NotSupported(what)
+
+    return Option(lambda socket: packed(default), set_fixed)
+
+
 def missing(what: str) -> Option:
     """What a kernel has and we have not."""
 

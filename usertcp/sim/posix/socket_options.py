@@ -8,8 +8,8 @@ from struct import Struct
 from typing import TYPE_CHECKING, Final
 
 from usertcp.sim.posix import constants as c
-from usertcp.sim.posix.errors import failure
-from usertcp.sim.posix.options import Option, Table, acts, flag, missing, number, reads, remembered
+from usertcp.sim.posix.errors import NotSupported, failure
+from usertcp.sim.posix.options import Option, Table, acts, fixed, flag, missing, number, reads, remembered
 
 if TYPE_CHECKING:
     from usertcp.sim.posix.sockets import Socket
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _LINGER: Final = Struct("=ii")
 _TIMEVAL: Final = Struct("=qq")
 _MICROSECONDS: Final = 1_000_000
+#: No socket's SO_MAX_PACING_RATE.
+_NO_LIMIT: Final = bytes([0xFF]) * 8
 
 
 def _set_linger(socket: Socket, value: bytes) -> None:
@@ -77,6 +79,12 @@ def _set_low_water(socket: Socket, value: bytes) -> None:
     socket.set_receive_low_water(number(value))
 
 
+def _set_max_pacing_rate(socket: Socket, value: bytes) -> None:
+    number(value)
+    if value.rstrip(b"\xff"):
+        raise NotSupported("SO_MAX_PACING_RATE")
+
+
 def _keepalive() -> Option:
     plain = flag(c.SOL_SOCKET, c.SO_KEEPALIVE, freebsd=0x8)
 
@@ -127,14 +135,14 @@ TABLE: Final[Table] = {
     c.SO_SELECT_ERR_QUEUE: _flag(c.SO_SELECT_ERR_QUEUE),
     c.SO_ZEROCOPY: flag(c.SOL_SOCKET, c.SO_ZEROCOPY, strict=True),
     c.SO_TXREHASH: _remembered(c.SO_TXREHASH, 1),
-    c.SO_TIMESTAMP: missing("SO_TIMESTAMP"),
-    c.SO_TIMESTAMPNS: missing("SO_TIMESTAMPNS"),
-    c.SO_MAX_PACING_RATE: missing("SO_MAX_PACING_RATE"),
-    c.SO_PEEK_OFF: missing("SO_PEEK_OFF"),
+    c.SO_TIMESTAMP: fixed("SO_TIMESTAMP"),
+    c.SO_TIMESTAMPNS: fixed("SO_TIMESTAMPNS"),
+    c.SO_MAX_PACING_RATE: Option(lambda socket: _NO_LIMIT, _set_max_pacing_rate),
+    c.SO_PEEK_OFF: fixed("SO_PEEK_OFF", -1),
     c.SO_ATTACH_FILTER: missing("SO_ATTACH_FILTER"),
     c.SO_ATTACH_BPF: missing("SO_ATTACH_BPF"),
     c.SO_BINDTODEVICE: missing("SO_BINDTODEVICE"),
     c.SO_TXTIME: missing("SO_TXTIME"),
     c.SO_MEMINFO: missing("SO_MEMINFO"),
-    c.SO_COOKIE: missing("SO_COOKIE"),
+    c.SO_COOKIE: Option(lambda socket: socket.cookie.to_bytes(8, "little"), None),
 }

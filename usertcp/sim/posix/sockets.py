@@ -67,6 +67,8 @@ class Socket(File):
         self.domain = domain
         #: SO_ERROR: told once.
         self.error = 0
+        #: SO_COOKIE: no other socket of the machine has the same.
+        self.cookie = machine.new_cookie()
         #: What options only have to remember, by level and name.
         self.numbers: dict[tuple[int, int], int] = {}
         #: An error that the network told of and nothing ended for (Linux's sk_err_soft); SO_ERROR tells it too.

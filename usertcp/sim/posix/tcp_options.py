@@ -13,6 +13,7 @@ from usertcp.sim.posix.options import (
     Table,
     acts,
     between,
+    fixed,
     flag,
     missing,
     number,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _TCP: Final = c.SOL_TCP
 _MILLISECONDS: Final = 1000.0
+_MICROSECONDS: Final = 1_000_000.0
 #: Bounds of the numbers that Linux takes (include/net/tcp.h).
 _MIN_MSS: Final = 88
 _MAX_WINDOW: Final = 32767
@@ -119,6 +121,24 @@ def _set_linger2(socket: TcpSocket, value: bytes) -> None:
 
 def _linger2(socket: TcpSocket) -> int:
     return socket.linger2 or round(socket.machine.host.config.settings.fin_wait_2_timeout)
+
+
+def _set_max_rto(socket: TcpSocket, value: bytes) -> None:
+    seconds = between(value, 1000, 120_000) / _MILLISECONDS
+    socket.override(max_rto=seconds)
+    if socket.connection is not None:
+        socket.connection.rtt.max_rto = seconds
+
+
+def _set_min_rto(socket: TcpSocket, value: bytes) -> None:
+    seconds = between(value, 2000, 200_000) / _MICROSECONDS
+    socket.override(min_rto=seconds)
+    if socket.connection is not None:
+        socket.connection.rtt.min_rto = seconds
+
+
+def _set_max_ack_delay(socket: TcpSocket, value: bytes) -> None:
+    socket.override(max_ack_delay=between(value, 2000, 200_000) / _MICROSECONDS)
 
 
 def _set_user_timeout(socket: TcpSocket, value: bytes) -> None:
@@ -269,6 +289,12 @@ def _timestamp(socket: TcpSocket) -> int:
     return int(now * _MILLISECONDS) & 0xFFFFFFFF if connection is None else opening.timestamp(connection, now)
 
 
+def _set_upper_layer(socket: TcpSocket, value: bytes) -> None:
+    if value.rstrip(b"\0") in (b"tls", b"mptcp", b"smc"):
+        raise NotSupported("TCP_ULP")
+    raise failure(ENOENT)
+
+
 def _refused(socket: TcpSocket, value: bytes) -> None:
     raise failure(EPERM)
 
@@ -313,25 +339,25 @@ TABLE: Final[Table] = {
     c.TCP_IS_MPTCP: acts(lambda socket: 0, _refused),
     c.TCP_MD5SIG: missing("TCP_MD5SIG"),
     c.TCP_MD5SIG_EXT: missing("TCP_MD5SIG"),
-    c.TCP_REPAIR: missing("TCP_REPAIR"),
+    c.TCP_REPAIR: fixed("TCP_REPAIR"),
     c.TCP_REPAIR_QUEUE: missing("TCP_REPAIR"),
     c.TCP_QUEUE_SEQ: missing("TCP_REPAIR"),
     c.TCP_REPAIR_OPTIONS: missing("TCP_REPAIR"),
     c.TCP_REPAIR_WINDOW: missing("TCP_REPAIR"),
     c.TCP_CC_INFO: missing("TCP_CC_INFO"),
-    c.TCP_SAVE_SYN: missing("TCP_SAVE_SYN"),
-    c.TCP_SAVED_SYN: missing("TCP_SAVE_SYN"),
-    c.TCP_ULP: missing("TCP_ULP"),
+    c.TCP_SAVE_SYN: fixed("TCP_SAVE_SYN"),
+    c.TCP_SAVED_SYN: Option(lambda socket: b"", None),
+    c.TCP_ULP: Option(lambda socket: b"", _set_upper_layer),
     c.TCP_ZEROCOPY_RECEIVE: missing("TCP_ZEROCOPY_RECEIVE"),
-    c.TCP_TX_DELAY: missing("TCP_TX_DELAY"),
+    c.TCP_TX_DELAY: fixed("TCP_TX_DELAY"),
     c.TCP_AO_ADD_KEY: missing("TCP-AO"),
     c.TCP_AO_DEL_KEY: missing("TCP-AO"),
     c.TCP_AO_INFO: missing("TCP-AO"),
     c.TCP_AO_GET_KEYS: missing("TCP-AO"),
     c.TCP_AO_REPAIR: missing("TCP-AO"),
-    c.TCP_RTO_MAX_MS: missing("TCP_RTO_MAX_MS"),
-    c.TCP_RTO_MIN_US: missing("TCP_RTO_MIN_US"),
-    c.TCP_DELACK_MAX_US: missing("TCP_DELACK_MAX_US"),
+    c.TCP_RTO_MAX_MS: acts(lambda socket: round(socket.settings.max_rto * _MILLISECONDS), _set_max_rto),
+    c.TCP_RTO_MIN_US: acts(lambda socket: round(socket.settings.min_rto * _MICROSECONDS), _set_min_rto),
+    c.TCP_DELACK_MAX_US: acts(lambda socket: round(socket.settings.max_ack_delay * _MICROSECONDS), _set_max_ack_delay),
 }
 
 #: What SOL_SOCKET has for TCP only.
