@@ -20,7 +20,7 @@ from drill_kernel_calls import Calls, Waits
 from drill_kernel_device import Device, Link, write_sysctl
 
 from usertcp.drill.options import Options, words
-from usertcp.drill.shell import Action, SetMtu, SetOffload, SetRoute, SetSysctl
+from usertcp.drill.shell import Action, RestoreSysctls, SaveSysctls, SetMtu, SetOffload, SetRoute, SetSysctl
 from usertcp.drill.target import Endpoint, NotPossible, Sent
 from usertcp.sim.posix import SocketAddress
 from usertcp.sim.posix.constants import AF_INET, AF_INET6, SOCK_STREAM, SOL_TCP, TCP_CONGESTION, TCP_INFO
@@ -182,6 +182,8 @@ class KernelTarget:
             match action:
                 case SetSysctl(name, value):
                     self._set_variable(name, value)
+                case SaveSysctls() | RestoreSysctls():
+                    pass  # the namespace is the script's alone, and gone with it
                 case SetMtu(mtu):
                     self._device.set_mtu(mtu)
                 case SetOffload(on):

@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from usertcp.drill.errors import Unsupported
-from usertcp.drill.shell import DEFAULTS, Action, SetMtu, SetOffload, SetRoute, SetSysctl, interpret
+from usertcp.drill.shell import (
+    DEFAULTS,
+    Action,
+    RestoreSysctls,
+    SaveSysctls,
+    SetMtu,
+    SetOffload,
+    SetRoute,
+    SetSysctl,
+    interpret,
+)
 
 
 def actions(text: str, *, freebsd: bool = False) -> list[Action]:
@@ -50,10 +60,6 @@ def sysctls(text: str, *, freebsd: bool = False) -> list[tuple[str, str]]:
         ("echo 0 >/sys/module/tcp_cubic/parameters/hystart", [("/sys/module/tcp_cubic/parameters/hystart", "0")]),
         ("echo hello", []),
         ("echo hello > /dev/null", []),
-        (
-            "../../common/set_sysctls.py /proc/sys/net/ipv4/tcp_ecn=1 /proc/sys/net/ipv4/tcp_rmem='1 2 3'",
-            [("net/ipv4/tcp_ecn", "1"), ("net/ipv4/tcp_rmem", "1 2 3")],
-        ),
         ("", []),
         ("  \n ; # nothing", []),
         ("true && : ; sleep 0.1; date", []),
@@ -207,3 +213,12 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     for line in (text, "sysctl " + text, "ip route add x " + text, "ifconfig tun0 " + text):
         with suppress(Unsupported):
             assert isinstance(interpret(line, 1, "linux"), list)
+
+
+def test_what_set_sysctls_did_can_be_undone() -> None:
+    found = actions("../../common/set_sysctls.py /proc/sys/net/ipv4/tcp_ecn=1 /proc/sys/net/ipv4/tcp_rmem='1 2 3'")
+    names = ("net/ipv4/tcp_ecn", "net/ipv4/tcp_rmem")
+    assert found == [SaveSysctls(names), SetSysctl(names[0], "1"), SetSysctl(names[1], "1 2 3")]
+    assert actions("/tmp/sysctl_restore_${PPID}.sh") == actions("/tmp/sysctl_restore_$PPID.sh") == [RestoreSysctls()]
+    with pytest.raises(Unsupported, match="variable"):
+        actions("/tmp/sysctl_restore_${PPIDS}.sh")

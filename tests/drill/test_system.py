@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from usertcp.drill.profiles import NAMES, UnknownProfile, profile
-from usertcp.drill.shell import SetMtu, SetOffload, SetRoute, SetSysctl
+from usertcp.drill.shell import RestoreSysctls, SaveSysctls, SetMtu, SetOffload, SetRoute, SetSysctl
 from usertcp.drill.system import System, changes
 from usertcp.drill.target import NotPossible
 from usertcp.stack.host import HostConfig
@@ -106,3 +106,19 @@ def test_a_routes_mtu() -> None:
 def test_a_metric_that_is_not_done_is_refused_by_name(name: str, text: str) -> None:
     with pytest.raises(NotPossible, match=f"ip route: {name} {text}"):
         SYSTEM.apply(SetRoute(((name, text),)))
+
+
+def test_remembered_variables_are_set_again() -> None:
+    before = SYSTEM.apply(SetSysctl("net.ipv4.tcp_keepalive_time", "60"))
+    saved = before.apply(SaveSysctls(("net/ipv4/tcp_sack", "net/ipv4/tcp_keepalive_time", "net/ipv4/nothing")))
+    changed = saved.apply(SetSysctl("net.ipv4.tcp_sack", "0")).apply(SetSysctl("net.ipv4.tcp_keepalive_time", "9"))
+    changed = changed.apply(SetSysctl("net.ipv4.tcp_timestamps", "0"))
+    restored = changed.apply(RestoreSysctls())
+    assert restored.settings == replace(before.settings, timestamps=False)
+    assert not changed.settings.sack
+
+
+def test_a_variable_without_a_setting_keeps_its_default() -> None:
+    assert SYSTEM.apply(SetSysctl("net.ipv4.tcp_thin_linear_timeouts", "0")).settings == SYSTEM.settings
+    with pytest.raises(NotPossible, match="tcp_thin_linear_timeouts=1: this stack does as 0 says only"):
+        SYSTEM.apply(SetSysctl("net.ipv4.tcp_thin_linear_timeouts", "1"))

@@ -57,8 +57,23 @@ class SetRoute:
     text: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class SaveSysctls:
+    """Remember what these variables are, in place of what was remembered before."""
+
+    names: tuple[str, ...]
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreSysctls:
+    """Set the variables that were remembered to what they were."""
+
+    text: str = ""
+
+
 #: Each has ``text``: the command that it stands for.
-Action: TypeAlias = SetSysctl | SetOffload | SetMtu | SetRoute
+Action: TypeAlias = SetSysctl | SaveSysctls | RestoreSysctls | SetOffload | SetMtu | SetRoute
 
 #: What ``defaults.sh`` sets: what the scripts of that collection take for granted.
 DEFAULTS: Final = (
@@ -146,12 +161,23 @@ def _plain(name: str) -> str:
 
 
 def _set_sysctls(arguments: list[str], text: str) -> Iterator[Action]:
-    """``set_sysctls.py /proc/sys/...=value ...``."""
+    """``set_sysctls.py /proc/sys/...=value ...``, which leaves a script behind that undoes it."""
+    found: list[tuple[str, str]] = []
     for word in arguments:
         path, equals, value = word.partition("=")
         if not equals or not path.startswith(_PROC):
             raise NotShell(f"set_sysctls.py {word}")
-        yield SetSysctl(_plain(path), value.strip(), text)
+        found.append((_plain(path), value.strip()))
+    yield SaveSysctls(tuple(name for name, _ in found), text)
+    for name, value in found:
+        yield SetSysctl(name, value, text)
+
+
+def _restore(arguments: list[str], text: str) -> Iterator[Action]:
+    """``/tmp/sysctl_restore_${PPID}.sh``: what ``set_sysctls.py`` left behind."""
+    if arguments:
+        raise NotShell("sysctl_restore with arguments")
+    yield RestoreSysctls(text)
 
 
 def _defaults(arguments: list[str], text: str) -> Iterator[Action]:
@@ -340,6 +366,7 @@ _COMMANDS: Final[dict[str, Callable[[list[str], str], Iterator[Action]]]] = {
 _OF: Final[dict[Dialect, dict[str, Callable[[list[str], str], Iterator[Action]]]]] = {
     "linux": {
         "set_sysctls.py": _set_sysctls,
+        "sysctl_restore_$PPID.sh": _restore,
         "defaults.sh": _defaults,
         "ip": _ip,
         "tc": _tc,

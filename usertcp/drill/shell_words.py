@@ -1,8 +1,9 @@
 """A line of shell as commands, words and redirections.  Nothing is run and nothing outside the text is looked at.
 
-Known are quotes, backslashes, comments, `` ; ``, ``&&``, ``||`` and new lines between commands, redirections, and
-``$((...))`` with whole numbers.  Anything else that a shell would act on (variables, pipes, command substitution,
-background jobs, grouping) is refused: read as plain text it would mean something else.
+Known are quotes, backslashes, comments, `` ; ``, ``&&``, ``||`` and new lines between commands, redirections,
+``$((...))`` with whole numbers, and ``$PPID``, which stays as it is.  Anything else that a shell would act on
+(variables, pipes, command substitution, background jobs, grouping) is refused: read as plain text it would mean
+something else.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ _MOST_BITS: Final = 64
 _SPACE: Final = " \t\r"
 #: A redirection's descriptor and sign: ``2>``, ``>>``, ``&>``, ``2>&1``.
 _REDIRECTION: Final = re.compile(r"(?:(?P<to>[0-9]*)>&(?P<same>[0-9]+))|(?:(?P<fd>[0-9]*|&)(?P<sign>>>|>\||>|<))")
+_PARENT: Final = re.compile(r"\$(?:PPID\b|\{PPID\})", re.ASCII)
 #: What a shell would expand in a word, outside quotes.
 _ACTIVE: Final = "*?[]{}~!"
 
@@ -154,8 +156,11 @@ class _Reader:
         raise NotShell("a quote that does not end")
 
     def _expansion(self) -> str:
-        """The value of ``$((...))``."""
+        """The value of ``$((...))``; the number of the parent, which only names of files have, stays its name."""
         text = self._text
+        if parent := _PARENT.match(text, self._at):
+            self._at = parent.end()
+            return "$PPID"
         if not text.startswith("$((", self._at):
             raise NotShell("a variable or command substitution")
         depth, at = 2, self._at + 3

@@ -14,6 +14,9 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from usertcp.drill.target import NotPossible
+from usertcp.sim.posix import SocketConfig
+from usertcp.stack.host import HostConfig
+from usertcp.tcp.settings import Settings
 
 if TYPE_CHECKING:
     from usertcp.drill.system import System
@@ -34,6 +37,8 @@ class Effect:
     says: str
     #: Whether it changes anything that a script could see.
     seen: bool = True
+    #: Whether this stack cannot do otherwise than the variable's default says.
+    fixed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,8 @@ def set_variable(system: System, table: Mapping[str, Variable], name: str, text:
         value = variable.read(text.strip())
     except ValueError as error:
         raise NotPossible(f"sysctl {plain}={text}: not a valid value ({error})") from None
+    if variable.effect.fixed and value != variable.read(variable.default):
+        raise NotPossible(f"sysctl {plain}={text}: this stack does as {variable.default} says only")
     try:
         return variable.effect.change(replace(system, values={**system.values, key: value}), value)
     except Refused as error:
@@ -179,30 +186,27 @@ def of_sockets(name: str, make: Callable[[int], Any] = int, note: str = "") -> E
 
 
 def later(name: str, make: Callable[[int], Any] = bool, note: str = "") -> Effect:
-    def change(system: System, value: Value) -> System:
-        if name in {f.name for f in fields(system.settings)}:
-            return system.with_settings(**{name: make(first(value))})
-        return system
-
-    return Effect(change, _says(f"`{name}`", note))
+    """Becomes the setting ``name`` if there is one; else the variable keeps its default."""
+    return setting(name, make, note) if _has(Settings, name) else _FIXED
 
 
 def later_socket(name: str, make: Callable[[int], Any] = int) -> Effect:
-    def change(system: System, value: Value) -> System:
-        if name in {f.name for f in fields(system.sockets)}:
-            return system.with_sockets(**{name: make(first(value))})
-        return system
-
-    return Effect(change, _says(f"`{name}`", ""))
+    """The same for the socket layer's configuration."""
+    return of_sockets(name, make) if _has(SocketConfig, name) else _FIXED
 
 
 def later_host(name: str, make: Callable[[int], Any] = bool) -> Effect:
-    def change(system: System, value: Value) -> System:
-        if name in {f.name for f in fields(system.host)}:
-            return system.with_host(**{name: make(first(value))})
-        return system
+    """The same for the host's configuration."""
+    return of_host(name, make) if _has(HostConfig, name) else _FIXED
 
-    return Effect(change, _says(f"`{name}`", ""))
+
+def _has(kind: type[Settings | SocketConfig | HostConfig], name: str) -> bool:
+    return name in {f.name for f in fields(kind)}
+
+
+_FIXED: Final = Effect(
+    lambda system, value: system, "its default only: there is no setting for it", seen=False, fixed=True
+)
 
 
 def only(*allowed: int | str, does: str) -> Effect:

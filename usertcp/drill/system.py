@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from usertcp.drill.routes import set_route
-from usertcp.drill.shell import Action, Dialect, SetMtu, SetOffload, SetRoute, SetSysctl
-from usertcp.drill.sysctl import Value, Variable, set_variable
+from usertcp.drill.shell import (
+    Action,
+    Dialect,
+    RestoreSysctls,
+    SaveSysctls,
+    SetMtu,
+    SetOffload,
+    SetRoute,
+    SetSysctl,
+)
+from usertcp.drill.sysctl import Value, Variable, plain_name, set_variable
 from usertcp.drill.sysctl_freebsd import FREEBSD
 from usertcp.drill.sysctl_linux import LINUX
 from usertcp.drill.target import NotPossible
@@ -42,6 +51,8 @@ class System:
     mtu: int | None = None
     #: The variables that were set, by their names.
     values: Mapping[str, Value] = field(default_factory=dict)
+    #: What variables are to be again, by their names.
+    saved: Mapping[str, str] = field(default_factory=dict)
     #: What the settings were that the route's metrics have changed.
     unrouted: Mapping[str, Any] = field(default_factory=dict)
 
@@ -82,6 +93,13 @@ class System:
         match action:
             case SetSysctl(name, value):
                 return self.sysctl(name, value)
+            case SaveSysctls(names):
+                return replace(self, saved=self._present(names))
+            case RestoreSysctls():
+                system = self
+                for name, value in self.saved.items():
+                    system = system.sysctl(name, value)
+                return system
             case SetOffload(on):
                 return replace(self, offload=on)
             case SetMtu(mtu):
@@ -90,6 +108,16 @@ class System:
                 return replace(self, mtu=mtu)
             case SetRoute(metrics):
                 return set_route(self, metrics)
+
+    def _present(self, names: Iterable[str]) -> dict[str, str]:
+        """What those of the variables are of which that is known, as text."""
+        known = {plain_name(name) for name in names} & TABLES[self.dialect].keys()
+        settable = (name for name in known if name in self.values or TABLES[self.dialect][name].default)
+        return {name: _text(self.value(name)) for name in sorted(settable)}
+
+
+def _text(value: Value) -> str:
+    return value if isinstance(value, str) else " ".join(map(str, value))
 
 
 def changes(before: System, after: System) -> dict[str, Any]:
