@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from tests.scenarios.driver import Peer, established, in_state, meet
+from tests.scenarios.driver import PLAIN, Peer, Us, established, in_state, meet
 from usertcp.tcp.errors import ConnectionTimedOut, HostUnreachable
+from usertcp.tcp.settings import Settings
 from usertcp.tcp.states import Event, State
 from usertcp.wire import icmp
 from usertcp.wire.tcp import ACK, SYN
@@ -141,3 +144,96 @@ def test_in_time_wait_nothing_is_outstanding() -> None:
     peer.reports(_quoting(icmp.Unreachable(icmp.V4_PORT, b""), peer))
     assert us.state is State.TIME_WAIT
     assert us.counted("icmp-no-connection") == 1
+
+
+# -- As hosts may choose -------------------------------------------------------------------------------
+
+EAGER = replace(PLAIN, icmp_ends_opening="any")
+
+
+@pytest.mark.parametrize(("family", "message"), [*HARD, *SOFT], ids=str)
+def test_any_error_may_end_an_attempt_to_connect(family: int, message: icmp.Message) -> None:
+    us, peer = meet(EAGER, family=family)
+    us.connects()
+    peer.receives(SYN)
+    peer.reports(_quoting(message, peer))
+    assert us.gone
+    with pytest.raises(HostUnreachable, match="ICMP"):
+        us.reads()
+
+
+@pytest.mark.parametrize(("family", "message"), [*HARD, *SOFT], ids=str)
+def test_an_open_connection_survives_all_of_them(family: int, message: icmp.Message) -> None:
+    us, peer = established(EAGER, family=family)
+    us.sends(b"x")
+    peer.receives(ACK, data=b"x")
+    peer.reports(_quoting(message, peer))
+    assert us.state is State.ESTABLISHED
+
+
+@pytest.mark.parametrize(
+    ("family", "message", "ends"),
+    [
+        (4, icmp.Unreachable(icmp.V4_NET, b""), True),
+        (4, icmp.Unreachable(icmp.V4_HOST, b""), True),
+        (4, icmp.TimeExceeded(icmp.HOP_LIMIT, b""), True),
+        (4, icmp.Unreachable(icmp.V4_PORT, b""), False),
+        (4, icmp.Unreachable(icmp.V4_SOURCE_ROUTE_FAILED, b""), False),
+        (6, icmp.Unreachable(icmp.V6_PORT, b""), True),
+        (6, icmp.Unreachable(icmp.V6_NO_ROUTE, b""), False),
+    ],
+    ids=str,
+)
+def test_of_a_half_open_child_those_that_show_that_it_cannot_be_reached(
+    family: int, message: icmp.Message, ends: bool
+) -> None:
+    us, peer = meet(EAGER, family=family)
+    listener = us.listens()
+    peer.sends(SYN, seq=0)
+    peer.receives(SYN | ACK)
+    peer.reports(_quoting(message, peer))
+    assert not listener.half_open if ends else listener.half_open
+    assert us.gone is ends
+
+
+def backed_off(settings: Settings = PLAIN) -> tuple[Us, Peer]:
+    """Two timeouts: 0.2 s and 0.4 s after what went before."""
+    us, peer = established(settings, round_trip=0.001)
+    us.sends(b"x")
+    peer.receives(ACK, data=b"x")
+    peer.receives(ACK, data=b"x", after=0.201)
+    peer.receives(ACK, data=b"x", after=0.402)
+    us.waits(0.1)
+    return us, peer
+
+
+def test_no_route_may_take_back_a_doubling_of_the_timer() -> None:
+    """RFC 6069 §3: the next timeout counts from the last retransmission."""
+    us, peer = backed_off(replace(PLAIN, revert_backoff=True))
+    peer.reports(_quoting(icmp.Unreachable(icmp.V4_HOST, b""), peer))
+    assert us.counted("backoffs-reverted") == 1
+    peer.receives(ACK, data=b"x", after=0.302)
+    peer.receives(ACK, data=b"x", after=0.804)
+
+
+def test_late_news_of_it_let_the_timer_go_off_at_once() -> None:
+    us, peer = backed_off(replace(PLAIN, revert_backoff=True))
+    us.waits(0.4)
+    peer.reports(_quoting(icmp.Unreachable(icmp.V4_NET, b""), peer))
+    peer.receives(ACK, data=b"x", after=0.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (PLAIN, icmp.Unreachable(icmp.V4_HOST, b"")),
+        (replace(PLAIN, revert_backoff=True), icmp.Unreachable(icmp.V4_PORT, b"")),
+        (replace(PLAIN, revert_backoff=True), icmp.TimeExceeded(icmp.HOP_LIMIT, b"")),
+    ],
+    ids=["off", "port", "time"],
+)
+def test_otherwise_the_timer_stays(settings: Settings, message: icmp.Message) -> None:
+    us, peer = backed_off(settings)
+    peer.reports(_quoting(message, peer))
+    assert us.counted("backoffs-reverted") == 0
+    peer.receives(ACK, data=b"x", after=0.704)

@@ -56,6 +56,29 @@ def test_what_was_too_large_goes_out_again_at_once(family: int, mtu: int, mss: i
     assert us.counted("path-mtu-reduced") == 1
 
 
+def test_a_router_may_be_believed_whatever_it_quotes() -> None:
+    """RFC 5927 §7.2's checks can be turned off: the segment that is quoted was small enough."""
+    for checks in (True, False):
+        us, peer = established(replace(NO_SACK, path_mtu_checks=checks), mss=1440)
+        us.sends(b"x")
+        too_big(peer, sent(peer)[0], 1000)
+        peer.ignores()
+        assert us.tcb.status().path_mtu == (1500 if checks else 1000)
+        us.sends(bytes(2000))
+        peer.receives(ACK, seq=2, length=1440 if checks else 960)
+
+
+def test_what_was_small_enough_is_not_sent_again() -> None:
+    us, peer = established(replace(NO_SACK, path_mtu_checks=False), mss=900)
+    us.sends(bytes(1800))
+    first = sent(peer)[0]
+    peer.ignores()
+    too_big(peer, first, 1000)
+    peer.hears_nothing()
+    assert us.tcb.status().path_mtu == 1000
+    assert us.tcb.status().snd_mss == 900
+
+
 def test_one_retransmission_for_a_burst_of_messages() -> None:
     """RFC 1191 §6.4: "MUST not retransmit in response to every Datagram Too Big message"."""
     us, peer = established(NO_SACK)

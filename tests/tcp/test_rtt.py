@@ -19,6 +19,21 @@ def test_before_any_sample() -> None:
     assert estimator().srtt is None
 
 
+@pytest.mark.parametrize("sampled", [False, True])
+def test_a_back_off_can_be_taken_back(sampled: bool) -> None:
+    rtt = estimator()
+    if sampled:
+        rtt.sample(0.5)
+    timeouts = [rtt.rto]
+    for _ in range(3):
+        rtt.back_off()
+        timeouts.append(rtt.rto)
+    for expected in timeouts[2::-1]:
+        rtt.take_back()
+        assert rtt.rto == expected
+    assert rtt.backoffs == 0
+
+
 def test_the_first_sample() -> None:
     """RFC 6298 §2.2: SRTT <- R, RTTVAR <- R/2, RTO <- SRTT + max(G, K*RTTVAR)."""
     rtt = estimator()

@@ -97,6 +97,7 @@ _LINUX: Final = Profile(
             syn_data_reserve=40,
             early_data_waits=True,
             icmp_ends_opening="any",
+            path_mtu_checks=False,
             revert_backoff=True,
         ),
         fast_open_keys=(fast_open_key(FAST_OPEN_KEY),),

@@ -38,6 +38,7 @@ _TCP: Final = {
     "ecn-fallbacks": "SYNs sent again without asking for ECN (RFC 3168 §6.1.1.1)",
     "ecn-marks-received": "data segments that a router had marked (RFC 3168)",
     "ecn-reductions": "windows reduced because the peer echoed a mark (RFC 3168 §6.1.2)",
+    "backoffs-reverted": "doublings of a retransmission timer taken back since there was no route (RFC 6069)",
     "fast-open-cookies-sent": "Fast Open cookies given to clients (RFC 7413)",
     "fast-open-data-refused": "SYNs of ours whose data was not acknowledged, so that it was sent again",
     "fast-open-data-sent": "SYNs of ours with data",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from usertcp.stack import fragmentation
+from usertcp.tcp.errors import IcmpMeaning
 from usertcp.wire import icmp, ipv6, ipv6_problem, tcp, virtio
 from usertcp.wire.malformed import Malformed
 
@@ -49,22 +50,32 @@ def _error_arrives(host: Host, message: icmp.Message, quoted_bytes: bytes, famil
     if isinstance(message, icmp.PacketTooBig):
         connection.packet_too_big(message.mtu, quoted.seq, now)
         return
-    text, hard = _meaning(message, family)
-    connection.icmp_error(text, quoted.seq, now, hard=hard)
+    text, meaning = _meaning(message, family)
+    connection.icmp_error(text, quoted.seq, now, meaning)
 
 
-def _meaning(message: icmp.Message, family: int) -> tuple[str, bool]:
-    """What the error says, and whether it ends an attempt to connect (RFC 9293 §3.9.2.2, SHLD-26)."""
+def _meaning(message: icmp.Message, family: int) -> tuple[str, IcmpMeaning]:
+    """What the error says, and what that is to a connection (RFC 9293 §3.9.2.2)."""
     if isinstance(message, icmp.Unreachable):
-        if family == 4:
-            hard = message.code in (icmp.V4_PROTOCOL, icmp.V4_PORT)
-        else:
-            hard = message.code in (icmp.V6_ADMINISTRATIVELY_PROHIBITED, icmp.V6_PORT)
-        return f"no route: ICMP {_unreachable_name(message.code, family)}", hard
+        meanings = _V4_MEANINGS if family == 4 else _V6_MEANINGS
+        text = f"no route: ICMP {_unreachable_name(message.code, family)}"
+        return text, meanings.get(message.code, IcmpMeaning.OTHER)
     if isinstance(message, icmp.TimeExceeded):
-        return "ICMP time exceeded", False
-    return "ICMP parameter problem", False
+        return "ICMP time exceeded", IcmpMeaning.UNDERWAY
+    return "ICMP parameter problem", IcmpMeaning.UNDERWAY
 
+
+_V4_MEANINGS = {
+    icmp.V4_NET: IcmpMeaning.NO_ROUTE,
+    icmp.V4_HOST: IcmpMeaning.NO_ROUTE,
+    icmp.V4_PROTOCOL: IcmpMeaning.HARD,
+    icmp.V4_PORT: IcmpMeaning.HARD,
+}
+_V6_MEANINGS = {
+    icmp.V6_NO_ROUTE: IcmpMeaning.NO_ROUTE,
+    icmp.V6_ADMINISTRATIVELY_PROHIBITED: IcmpMeaning.HARD,
+    icmp.V6_PORT: IcmpMeaning.HARD,
+}
 
 _V4_NAMES = {
     icmp.V4_NET: "network unreachable",

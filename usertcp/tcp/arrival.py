@@ -22,8 +22,9 @@ from usertcp.tcp import (
     output,
     receive_window,
     sack,
+    timeouts,
 )
-from usertcp.tcp.errors import ConnectionRefused, ConnectionReset, HostUnreachable, TcpError
+from usertcp.tcp.errors import ConnectionRefused, ConnectionReset, HostUnreachable, IcmpMeaning, TcpError
 from usertcp.tcp.events import Kind, segment_in
 from usertcp.tcp.reset import reset_for, sequence_length
 from usertcp.tcp.states import RECEIVE_CLOSED, RECEIVING, SEND_CLOSED, Event, State
@@ -552,7 +553,7 @@ def _start_time_wait(tcb: Connection, now: float) -> None:
 # -- Shared ------------------------------------------------------------------------------------------
 
 
-def icmp_error(tcb: Connection, message: str, seq: int, now: float, *, hard: bool) -> None:
+def icmp_error(tcb: Connection, message: str, seq: int, now: float, meaning: IcmpMeaning) -> None:
     """RFC 9293 §3.9.2.2: believe an ICMP error only where it quotes what is outstanding (RFC 5927 §4)."""
     quoted = unwrap(seq, tcb.snd_una)
     if tcb.state in (State.CLOSED, State.LISTEN) or not tcb.snd_una <= quoted < tcb.snd_nxt:
@@ -560,14 +561,28 @@ def icmp_error(tcb: Connection, message: str, seq: int, now: float, *, hard: boo
         return
     tcb.report(message, now)  # RFC 9293 §3.9.2.2 (SHLD-25)
     opening_up = tcb.state in (State.SYN_SENT, State.SYN_RECEIVED)
+    ends = _ends_opening(tcb, meaning) if opening_up else meaning is IcmpMeaning.HARD
     trace = tcb.outlet.trace
     if trace is not None:
-        effect = "the attempt to connect ends" if hard and opening_up else "remembered, nothing else"
+        effect = "the attempt to connect ends" if ends and opening_up else "remembered, nothing else"
         trace((Kind.ICMP_IN, now, tcb.number, message, effect))
-    if hard:
+    if ends:
         tcb.step(Event.ICMP_HARD_ERROR, now)
         if opening_up:
             tcb.end(now, HostUnreachable(message))
+    elif meaning is IcmpMeaning.NO_ROUTE and tcb.settings.revert_backoff and not opening_up:
+        timeouts.revert_backoff(tcb, quoted, now)
+
+
+def _ends_opening(tcb: Connection, meaning: IcmpMeaning) -> bool:
+    """Whether an ICMP error ends an attempt to connect (RFC 9293 §3.9.2.2, SHLD-26)."""
+    if tcb.settings.icmp_ends_opening == "hard":
+        return meaning is IcmpMeaning.HARD
+    if not tcb.opened_passively or tcb.early:
+        return True
+    if len(tcb.local_address) == 16:
+        return meaning is IcmpMeaning.HARD
+    return meaning in (IcmpMeaning.NO_ROUTE, IcmpMeaning.UNDERWAY)
 
 
 def answer_with_reset(tcb: Connection, segment: Segment, now: float) -> None:

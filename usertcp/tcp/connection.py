@@ -34,7 +34,7 @@ from usertcp.tcp import (
 from usertcp.tcp.ack_timing import AckTiming
 from usertcp.tcp.congestion import registry
 from usertcp.tcp.ecn import Ecn
-from usertcp.tcp.errors import TcpError
+from usertcp.tcp.errors import IcmpMeaning, TcpError
 from usertcp.tcp.events import Kind, Sink
 from usertcp.tcp.fast_open import FastOpenOutcome
 from usertcp.tcp.path_mtu import Path
@@ -574,9 +574,9 @@ class Connection:
         """SEGMENT ARRIVES (§3.10.7).  The segment is for this pair of sockets and its checksum is right."""
         arrival.segment_arrives(self, segment, now)
 
-    def icmp_error(self, message: str, seq: int, now: float, *, hard: bool) -> None:
+    def icmp_error(self, message: str, seq: int, now: float, meaning: IcmpMeaning) -> None:
         """An ICMP error quotes our segment with wire sequence number ``seq`` (§3.9.2.2)."""
-        arrival.icmp_error(self, message, seq, now, hard=hard)
+        arrival.icmp_error(self, message, seq, now, meaning)
 
     def packet_too_big(self, mtu: int, seq: int, now: float) -> None:
         """An ICMP error says that the path takes packets of ``mtu`` bytes only (RFC 1191, RFC 8201)."""

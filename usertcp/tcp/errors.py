@@ -5,6 +5,20 @@ Each message says what happened on the wire; the class says which kind of failur
 
 from __future__ import annotations
 
+from enum import Enum
+
+
+class IcmpMeaning(Enum):
+    """What an ICMP error is to a connection (RFC 9293 §3.9.2.2)."""
+
+    #: It will not get better: nothing there speaks TCP, or nothing listens, or it is forbidden.
+    HARD = "hard"
+    #: There is no route to the peer.
+    NO_ROUTE = "no route"
+    #: The packet was lost underway: its time was exceeded, or somebody did not understand it.
+    UNDERWAY = "underway"
+    OTHER = "other"
+
 
 class TcpError(Exception):
     """Base of all errors of a TCP connection."""

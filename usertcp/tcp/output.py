@@ -79,12 +79,17 @@ def _resend_lost(tcb: Connection, now: float) -> None:
             if not paced:
                 break
         most = min(burst, paced, max(room // tcb.snd_mss, 1) * tcb.snd_mss)
-        record = tcb.rtx.next_lost(most, tcb.snd_mss if tcb.pushes_bursts else None)
+        record = next_lost(tcb, most)
         if record is None:
             break
         recovery.force = False
         paced -= record.end - record.seq
         resend(tcb, record, now, _RULES.get(recovery.state, _REFUSED) if not record.syn else _TIMEOUT)
+
+
+def next_lost(tcb: Connection, most: int) -> Record | None:
+    """What is lost and goes out next: a record of at most ``most`` bytes."""
+    return tcb.rtx.next_lost(most, tcb.snd_mss if tcb.pushes_bursts else None)
 
 
 def resend(tcb: Connection, record: Record, now: float, rule: str) -> None:

@@ -106,12 +106,17 @@ def packet_too_big(tcb: Connection, claimed: int, seq: int, now: float) -> None:
         path.untried = True
         _probe_is_lost(tcb, now)
         return
-    size = min(record.end - quoted, tcb.segment_size) + _overhead(tcb)
+    size = tcb.segment_size
+    if tcb.settings.path_mtu_checks:
+        size = min(size, record.end - quoted)
+    elif len(tcb.local_address) == 4:
+        size = tcb.path_mtu
+    size += _overhead(tcb)
     if claimed < minimum(tcb) or claimed >= min(size, tcb.path_mtu):
         # RFC 8201 §4, RFC 5927 §7.2; and the second of a burst tells nothing new (RFC 1191 §6.4).
         tcb.outlet.count("packet-too-big-ignored")
         _tell_icmp(tcb, claimed, "ignored: it does not make our packets smaller", now)
-    elif claimed < path.largest_acked and record.times_sent == 1:
+    elif tcb.settings.path_mtu_checks and claimed < path.largest_acked and record.times_sent == 1:
         # Larger packets have arrived: first see whether this one does.
         path.pending = claimed
         path.pending_seq = quoted
@@ -131,11 +136,12 @@ def _believe(tcb: Connection, claimed: int, now: float) -> None:
 
 def _become_smaller(tcb: Connection, mtu: int, why: str, now: float) -> None:
     """What is outstanding and too large goes out again at once; that is no congestion (RFC 1191 §6.4)."""
+    before = tcb.snd_mss
     _change(tcb, mtu, why, now)
     tcb.path.largest_acked = min(tcb.path.largest_acked, mtu)
     lost_before = tcb.rtx.ever_lost
     for record in tcb.rtx:
-        if record.end - record.seq > tcb.snd_mss and not record.syn:
+        if min(record.end - record.seq, before) > tcb.snd_mss and not record.syn:
             tcb.rtx.mark_lost(record)
     tcb.loss_reported += tcb.rtx.ever_lost - lost_before  # the congestion controller need not know
     if tcb.recovery.active:
@@ -146,8 +152,8 @@ def _become_smaller(tcb: Connection, mtu: int, why: str, now: float) -> None:
 
 def _resend_lost(tcb: Connection, rule: str, now: float) -> None:
     """All of it: no more than was in the network before."""
-    most = tcb.gso_payload or tcb.snd_mss
-    while (record := tcb.rtx.next_lost(most)) is not None:
+    most = tcb.largest_burst(tcb)
+    while (record := output.next_lost(tcb, most)) is not None:
         output.resend(tcb, record, now, rule)
 
 

@@ -61,6 +61,16 @@ class RttEstimator:
         self.backoffs += 1
         self.rto = min(self.rto * 2, self.max_rto)
 
+    def take_back(self) -> None:
+        """Undo the last :meth:`back_off`."""
+        before = self.backoffs - 1
+        if self.srtt is None:
+            self.backoffs, self.rto = before, self.rto / 2
+            return
+        self.reset()
+        for _ in range(before):
+            self.back_off()
+
 
 class LateTimeout(RttEstimator):
     """A timeout that is later by a constant whatever the back-off, and never earlier than ``floor``."""

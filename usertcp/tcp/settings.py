@@ -144,6 +144,9 @@ class Settings:
     #: Find out without ICMP what the path takes: small segments where full-sized ones vanish, and probes of
     #: larger ones from there on (RFC 4821).
     mtu_probing: bool = True
+    #: Believe a router that asks for smaller packets only of a packet that was larger, and not at once where larger
+    #: ones have arrived (RFC 5927 §7).
+    path_mtu_checks: bool = True
     #: Watch for spurious timeouts (RFC 5682); believe in one also where the acknowledgment covers what was sent again
     #: besides what was not.
     frto: bool = True
