@@ -561,16 +561,20 @@ class Host:
         )
         connection.path.search_at = path.expires
         connection.key = key
+        self.make_template(connection)
+        return connection
+
+    def make_template(self, connection: Connection) -> None:
+        """The headers of its packets, from its settings as they are now."""
         connection.template = FrameTemplate(
-            local_address,
-            remote_address,
-            local_port,
-            remote_port,
+            connection.local_address,
+            connection.remote_address,
+            connection.local_port,
+            connection.remote_port,
             ttl=connection.settings.ttl,
             offload=self.offload,
             layout=LAYOUTS[connection.settings.option_layout],
         )
-        return connection
 
     def source_for(self, remote_address: bytes) -> bytes:
         """Our address for what is sent there.  Raises NotOurAddress where we have none of that family."""

@@ -339,6 +339,25 @@ def test_the_type_of_service_stands_in_the_header() -> None:
     assert (peer.last_packet[0] << 4 | peer.last_packet[1] >> 4) & 0xFF == 0x20
 
 
+def test_the_time_to_live_may_change() -> None:
+    us = machine()
+    fd, peer = accepted(us)
+    us.setsockopt(fd, c.SOL_IP, c.IP_TTL, packed(7))
+    us.write(fd, b"x")
+    peer.receives()
+    assert peer.last_packet[8] == 7
+    us.setsockopt(fd, c.SOL_IP, c.IP_TTL, packed(-1))
+    peer.sends(ACK)
+    us.write(fd, b"x")
+    peer.receives()
+    assert peer.last_packet[8] == 64
+    six, peer = accepted(us, family=6)
+    us.setsockopt(six, c.SOL_IPV6, c.IPV6_UNICAST_HOPS, packed(7))
+    us.write(six, b"x")
+    peer.receives()
+    assert peer.last_packet[7] == 7
+
+
 def test_the_time_to_live_of_a_connection_to_come() -> None:
     us = machine()
     fd = tcp_socket(us)

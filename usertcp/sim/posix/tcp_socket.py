@@ -450,9 +450,8 @@ class TcpSocket(Socket):
         self.override(**{name: value for name, value in chosen.items() if value is not None})
         connection = self.connection
         if connection is not None:
-            if chosen["ttl"] not in (None, connection.settings.ttl):
-                raise NotSupported("another TTL for a connection that has begun")
             connection.traffic_class = connection.settings.traffic_class
+            self.machine.host.make_template(connection)
 
     # -- Polling ------------------------------------------------------------------------------------------------
 
