@@ -21,6 +21,9 @@ def test_cookies_are_those_of_the_published_runners() -> None:
     found = words("linux", Options(ip_version="ipv6"))
     assert found["TFO_COOKIE"] == IPV6
     assert (found["CMSG_LEVEL_IP"], found["CMSG_TYPE_RECVERR"]) == ("SOL_IPV6", "IPV6_RECVERR")
+    found = words("linux", Options(ip_version="ipv4-mapped-ipv6"))
+    assert found["TFO_COOKIE"] == IPV4[0]
+    assert (found["CMSG_LEVEL_IP"], found["CMSG_TYPE_RECVERR"]) == ("SOL_IPV6", "IPV6_RECVERR")
 
 
 def test_other_profiles_have_none() -> None:

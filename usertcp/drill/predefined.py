@@ -19,7 +19,7 @@ def words(profile: str, options: Options) -> dict[str, str]:
     """What stands for each word."""
     if profile != "linux":
         return {}
-    ip = "IPV6" if options.on_wire_ipv6 else "IP"
+    ip = "IP" if options.ip_version == "ipv4" else "IPV6"  # by the socket's family, whatever is on the wire
     return {
         "TFO_COOKIE": _cookie(_FAST_OPEN_KEY, options),
         "TFO_COOKIE_ZERO": _cookie(_NO_KEY, options),
