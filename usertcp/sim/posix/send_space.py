@@ -56,6 +56,10 @@ class SendSpace:
         other.size, other.locked, other.low_water = self.size, self.locked, self.low_water
         return other
 
+    def restart(self) -> None:
+        """Another connection begins."""
+        self._tail = None
+
     def choose(self, size: int, *, forced: bool) -> None:
         """SO_SNDBUF."""
         limit = self._config.send_buffer_limit

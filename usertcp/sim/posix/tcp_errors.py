@@ -10,7 +10,7 @@ from errno import (
     EPIPE,
     ETIMEDOUT,
 )
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from usertcp.sim.posix import constants as c
 from usertcp.tcp.errors import (
@@ -25,9 +25,6 @@ from usertcp.tcp.states import State
 if TYPE_CHECKING:
     from usertcp.sim.posix.tcp_socket import TcpSocket
     from usertcp.tcp.connection import Connection
-
-#: What the socket is told whose connection it has reset itself.
-RESET: Final = ECONNRESET
 
 
 def of_ending(socket: TcpSocket, connection: Connection, before: State) -> int:

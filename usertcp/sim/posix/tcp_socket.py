@@ -1,7 +1,8 @@
 """A TCP socket: what an application sees of a connection, a listener, or neither.
 
 The state is that of Linux's ``struct sock``: a connection whose application still holds it is CLOSED to it as soon
-as it is in TIME-WAIT.  What each call does stands in :mod:`.tcp_opening` and :mod:`.tcp_transfer`.
+as it is in TIME-WAIT.  What each call does stands in :mod:`.tcp_opening`, :mod:`.tcp_transfer`, :mod:`.tcp_closing`
+and :mod:`.tcp_polling`; what FreeBSD does otherwise in :mod:`.tcp_freebsd`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from enum import Enum
-from errno import EINVAL, ENOTCONN
+from errno import ENOTCONN
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,10 +19,12 @@ from usertcp.sim.posix import (
     freebsd_options,
     ip_options,
     options,
+    tcp_closing,
     tcp_errors,
     tcp_freebsd,
     tcp_opening,
     tcp_options,
+    tcp_polling,
     tcp_queries,
     tcp_transfer,
 )
@@ -29,12 +32,10 @@ from usertcp.sim.posix import constants as c
 from usertcp.sim.posix.addresses import SocketAddress, for_socket
 from usertcp.sim.posix.constants import (
     POLLERR,
-    POLLHUP,
     POLLIN,
     POLLOUT,
     POLLPRI,
     POLLRDBAND,
-    POLLRDHUP,
     POLLRDNORM,
     POLLWRBAND,
     POLLWRNORM,
@@ -44,7 +45,6 @@ from usertcp.sim.posix.errors import NotSupported, failure
 from usertcp.sim.posix.send_space import SendSpace
 from usertcp.sim.posix.sockets import Message, Receiving, Sending, Socket
 from usertcp.sim.posix.tcp_completions import Completions
-from usertcp.sim.posix.times import EPSILON
 from usertcp.sim.posix.urgent import Urgent
 from usertcp.stack.listener import Listener
 from usertcp.tcp.connection import Connection
@@ -61,16 +61,10 @@ SEND: Final = 2
 _IN: Final = POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND
 _OUT: Final = POLLOUT | POLLWRNORM | POLLWRBAND
 _ANY: Final = 0
-#: The states in which an abort has somebody to tell (RFC 9293 §3.10.5).
-_RESETTING: Final = frozenset(
-    {State.SYN_RECEIVED, State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSE_WAIT}
-)
 _OPENING: Final = frozenset({State.SYN_SENT, State.SYN_RECEIVED})
-_ENDING: Final = frozenset({State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK})
 _SETTINGS: Final = frozenset(field.name for field in fields(Settings))
 #: The least receive buffer (SOCK_MIN_RCVBUF).
 _LEAST_RECEIVE_BUFFER: Final = 2304
-
 
 _LINUX: Final[dict[int, options.Table]] = {
     c.SOL_SOCKET: tcp_options.SOCKET,
@@ -226,27 +220,15 @@ class TcpSocket(Socket):
         self.urgent = Urgent()
         connection.settings = replace(connection.settings, send_buffer=self.space.bound)
         connection.corked = self.corked
+        self.space.restart()
         if connection.state not in _OPENING:
             self.space.established(connection)
         if connection.is_over:
             self._ended(connection)
 
     def disconnect(self) -> None:
-        """Be a socket of nothing again (Linux's tcp_disconnect).  The peer learns of it by a RST."""
-        tcp_opening.stop_listening(self)
-        connection, self.connection = self.connection, None
-        if connection is not None:
-            before = connection.state
-            connection.user = None
-            connection.abort(self.machine.now)
-            if before in _RESETTING or before is State.SYN_SENT:
-                self.error = tcp_errors.RESET
-        self.shut = 0
-        self.done = False
-        self.deferred = None
-        self.phase = Phase.UNCONNECTED
-        binding.unbind(self)
-        self.wake(_ANY)
+        """Be a socket of nothing again.  The peer learns of it by a RST."""
+        tcp_closing.disconnect(self)
 
     @property
     def connected(self) -> bool:
@@ -265,6 +247,13 @@ class TcpSocket(Socket):
     def is_connected(self) -> None:
         """connect() has succeeded."""
         self.phase = Phase.CONNECTED
+
+    def is_unconnected(self) -> None:
+        """What there was is undone."""
+        self.shut = 0
+        self.done = False
+        self.deferred = None
+        self.phase = Phase.UNCONNECTED
 
     # -- Wake-ups -----------------------------------------------------------------------------------------------
 
@@ -328,46 +317,14 @@ class TcpSocket(Socket):
     def ioctl(self, request: int, argument: int) -> int:
         return tcp_queries.ioctl(self, request)
 
+    def poll(self) -> int:
+        return tcp_freebsd.poll(self) if tcp_freebsd.is_freebsd(self) else tcp_polling.poll(self)
+
     def shutdown(self, how: int) -> None:
-        if how not in (c.SHUT_RD, c.SHUT_WR, c.SHUT_RDWR):
-            raise failure(EINVAL)
-        directions = how + 1
-        if tcp_freebsd.is_freebsd(self):
-            tcp_freebsd.shutdown(self, directions)
-            return
-        state, connection = self.state, self.connection
-        if state in (State.LISTEN, State.SYN_SENT):
-            if state is State.SYN_SENT or directions & RECEIVE:
-                self.disconnect()
-            return
-        self.shut |= directions
-        if connection is not None and directions & RECEIVE and self.machine.personality == "linux":
-            connection.receive_shut = True
-        self.wake(_ANY)
-        if state is State.CLOSED or connection is None:
-            raise failure(ENOTCONN)
-        if directions & SEND:
-            connection.close(self.machine.now)
-        self.wake(_ANY)
+        tcp_closing.shutdown(self, how)
 
     def close(self) -> Steps[None]:
-        self.shut = RECEIVE | SEND
-        tcp_opening.stop_listening(self)
-        connection, self.connection = self.connection, None
-        if connection is None:
-            return
-        connection.user = None
-        now = self.machine.now
-        if (connection.receive_buffer.ready.length and self.machine.personality == "linux") or self.linger == 0:
-            connection.abort(now)
-        elif tcp_freebsd.is_freebsd(self):
-            tcp_freebsd.close(self, connection)
-        else:
-            connection.release(now)
-        if self.linger and not self.nonblocking:
-            deadline = now + self.linger
-            while connection.state in _ENDING and self.machine.now < deadline - EPSILON:
-                yield deadline
+        yield from tcp_closing.close(self)
 
     def get_option(self, level: int, name: int, length: int) -> bytes:
         if level == c.SOL_TCP and tcp_freebsd.is_freebsd(self):
@@ -452,40 +409,3 @@ class TcpSocket(Socket):
         if connection is not None:
             connection.traffic_class = connection.settings.traffic_class
             self.machine.host.make_template(connection)
-
-    # -- Polling ------------------------------------------------------------------------------------------------
-
-    def poll(self) -> int:
-        if tcp_freebsd.is_freebsd(self):
-            return tcp_freebsd.poll(self)
-        listener = self.listener
-        if listener is not None:
-            return POLLIN | POLLRDNORM if listener.ready else 0
-        state, shut = self.state, self.shutdown_mask
-        mask = 0
-        if shut == RECEIVE | SEND or state is State.CLOSED:
-            mask |= POLLHUP
-        if shut & RECEIVE:
-            mask |= POLLIN | POLLRDNORM | POLLRDHUP
-        if self.deferred is not None:
-            mask = POLLOUT | POLLWRNORM
-        elif not self.opening:
-            mask |= self._transfer_mask(shut)
-        if self.error or self.error_queue:
-            mask |= POLLERR
-        return mask
-
-    def _transfer_mask(self, shut: int) -> int:
-        mask = 0
-        connection = self.connection
-        if connection is not None:
-            if tcp_transfer.readable(self):
-                mask |= POLLIN | POLLRDNORM
-            if self.urgent.pending(connection):
-                mask |= POLLPRI
-        if shut & SEND or connection is None or self.space.writable(connection):
-            mask |= POLLOUT | POLLWRNORM
-        else:
-            self.no_space = True
-        return mask
-
