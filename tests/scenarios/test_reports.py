@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import pytest
 import trio
 import trio.testing
 
 from tests.scenarios.driver import OUR_PORT, OURS, THEIRS, Peer, Us, established, meet
+from tests.scenarios.wire import Wire
 from usertcp.runtime.stack import open_stack
 from usertcp.stack.host import Host
 from usertcp.tcp.errors import ConnectionTimedOut
 from usertcp.tcp.states import State
 from usertcp.tcp.wakeup import REPORTED
 from usertcp.wire import icmp
-from usertcp.wire.buffer import Buffer
 from usertcp.wire.tcp import ACK, SYN
 
 
@@ -72,9 +70,7 @@ def test_r1_of_a_syn_is_reported() -> None:
     peer.receives(SYN)
     peer.reports(_unreachable(peer))
     us.waits(7.1)
-    assert us.tcb.status().soft_error == (
-        "no acknowledgment after 3 retransmissions: no route: ICMP host unreachable"
-    )
+    assert us.tcb.status().soft_error == ("no acknowledgment after 3 retransmissions: no route: ICMP host unreachable")
     assert us.state is State.SYN_SENT
     peer.ignores()
 
@@ -94,46 +90,6 @@ def test_the_end_is_not_blamed_on_what_was_overcome() -> None:
         us.reads()
     assert "ICMP" not in str(caught.value)
     peer.ignores()
-
-
-class Wire:
-    """A device with the other host right behind it, until it is cut."""
-
-    mtu = 1500
-    offload = False
-
-    def __init__(self, other: Host) -> None:
-        self.other = other
-        self.is_cut = False
-        self._coming: deque[bytes] = deque()
-        self._came = trio.Event()
-
-    async def wait_readable(self) -> None:
-        while not self._coming:
-            self._came = trio.Event()
-            await self._came.wait()
-
-    def receive(self) -> bytes | None:
-        return self._coming.popleft() if self._coming else None
-
-    def send(self, buffers: tuple[Buffer, ...]) -> bool:
-        if not self.is_cut:
-            now = trio.current_time()
-            self.other.packet_arrives(b"".join(buffers), now)
-            self.other.flush(now)
-            self._coming.extend(b"".join(packet) for packet in self.other.outbox)
-            self.other.outbox.clear()
-            self._came.set()
-        return True
-
-    async def wait_writable(self) -> None:
-        await trio.lowlevel.checkpoint()
-
-    def close(self) -> None:
-        pass
-
-    def counters(self) -> dict[str, int]:
-        return {}
 
 
 @pytest.mark.parametrize("wanted", [True, False])
