@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tests.scenarios.driver import PLAIN, Peer, Us, established, meet
+from usertcp.tcp.congestion.loss_based import LossBased
+from usertcp.tcp.recovery import CaState
 from usertcp.wire import icmp
 from usertcp.wire.tcp import ACK, SYN
 
@@ -101,4 +103,30 @@ def test_a_retransmission_that_is_lost_lowers_it_again(sack: bool) -> None:
     assert us.tcb.status().cwnd == MSS
     us.waits(us.tcb.status().rto)
     assert us.tcb.status().ssthresh == 5 * MSS // 2, "once it was sent again by the timer, no more"
+    peer.ignores()
+
+
+def test_in_fast_recovery_what_is_used_is_not_measured() -> None:
+    """RFC 7661 §4.2: "the pipeACK variable MUST NOT be updated during TCP Fast Recovery"."""
+    us, peer = established(replace(PLAIN, validate_window=True, tlp=False), sack=True, round_trip=0.1)
+    us.sends(bytes(10 * MSS))
+    us.waits(0.1)
+    for number in range(1, 11):
+        peer.sends(ACK, ack=1 + number * MSS)
+    control = us.tcb.congestion
+    assert isinstance(control, LossBased)
+    validation = control._validation
+    assert validation is not None
+    assert validation.pipe_ack(us.now) == 10 * MSS
+    us.sends(bytes(10 * MSS))
+    us.waits(0.1)
+    peer.sends(ACK, ack=1 + 11 * MSS)
+    us.sends(bytes(10 * MSS))
+    peer.ignores()
+    held = [(1 + 22 * MSS, 1 + 30 * MSS), (1 + 12 * MSS, 1 + 21 * MSS)]  # the 12th and the 22nd are lost
+    peer.sends(ACK, ack=1 + 11 * MSS, blocks=held)
+    assert us.tcb.recovery.state is CaState.RECOVERY
+    peer.sends(ACK, ack=1 + 21 * MSS, blocks=held[:1])
+    assert us.tcb.recovery.state is CaState.RECOVERY
+    assert validation.pipe_ack(us.now) == 10 * MSS
     peer.ignores()
