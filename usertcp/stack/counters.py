@@ -55,6 +55,7 @@ _TCP: Final = {
     "out-of-order": "segments kept behind a gap",
     "outside-window": "segments outside the receive window",
     "paws": "segments with an old timestamp (RFC 7323 §5)",
+    "timestamp-missing": "segments without the timestamp that the connection has agreed on (RFC 7323 §3.2)",
     "packet-too-big-ignored": "ICMP packet-too-big messages that would not make our packets smaller, or too small",
     "path-mtu-black-holes": "paths on which full-sized segments seemed to vanish (RFC 4821 §7.7)",
     "path-mtu-probes": "larger segments sent to find out what the path takes (RFC 4821 §7.3)",

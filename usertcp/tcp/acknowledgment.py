@@ -26,7 +26,10 @@ _ABSURD_RTT: Final = 600_000
 def acceptable(tcb: Connection, ack: int, now: float) -> bool:
     """RFC 5961 §5: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT; anything else gets an ACK."""
     if ack > tcb.snd_nxt:
-        output.challenge_ack(tcb, "it acknowledges what was never sent", now)
+        if tcb.settings.challenge_unacceptable:
+            output.challenge_ack(tcb, "it acknowledges what was never sent", now)
+        else:
+            tcb.need_ack()
         tcb.outlet.count("ack-of-unsent")
         return False
     if ack < tcb.snd_una - tcb.max_snd_wnd:

@@ -198,7 +198,10 @@ def _in_other_states(tcb: Connection, segment: Segment, now: float) -> None:
         _check_rst(tcb, segment, seq, now)
         return
     if flags & SYN:  # Fourth
-        _check_syn(tcb, now)
+        if tcb.settings.syn_in_window_resets and tcb.state is not State.SYN_RECEIVED:
+            _reset_by_syn(tcb, now)
+        else:
+            _check_syn(tcb, now)
         return
     if not flags & ACK:  # Fifth
         drop(tcb, segment, "no-ack", "3.10.7.4", now)
@@ -226,13 +229,17 @@ def _our_simultaneous_syn_ack(tcb: Connection, segment: Segment, seq: int) -> in
 def _check_sequence(tcb: Connection, segment: Segment, seq: int, now: float) -> bool:
     """First, check the sequence number, and the timestamp around it (RFC 7323 §5.3)."""
     flags = segment.flags
+    if tcb.timestamps and segment.ts_val is None and tcb.settings.require_timestamps and not flags & RST:
+        drop(tcb, segment, "timestamp-missing", "RFC 7323 §3.2", now)
+        return False
     ts_val = segment.ts_val if tcb.timestamps and not flags & (RST | SYN) else None
     if ts_val is not None and (ts_val - tcb.ts_recent) & 0x80000000 and not _outdated(tcb, now):  # R1
         drop(tcb, segment, "paws", "RFC 7323 §5.3", now)
         if segment.payload and seq < tcb.rcv_nxt:
             # An original that its own retransmission has overtaken: the sender is to know that it was sent in vain.
             sack.note_duplicate(tcb, seq, min(seq + len(segment.payload), tcb.rcv_nxt))
-        tcb.need_ack()
+        if segment.payload or tcb.settings.paws_answers_empty:
+            tcb.need_ack()
         return False
     if not _in_window(tcb, segment, seq, now):  # R2
         return False
@@ -254,6 +261,8 @@ def _in_window(tcb: Connection, segment: Segment, seq: int, now: float) -> bool:
     length = 0 if flags & RST else sequence_length(segment)
     end = seq + length
     rcv_nxt, edge = tcb.rcv_nxt, tcb.rcv_adv
+    if flags & RST and tcb.settings.reset_at == "acknowledged":
+        rcv_nxt = tcb.last_ack_sent
     if length == 0:
         # An empty segment may stand at the very edge: a peer that has filled the window sends its
         # acknowledgments from there ("special allowance", §3.10.7.4).
@@ -263,8 +272,24 @@ def _in_window(tcb: Connection, segment: Segment, seq: int, now: float) -> bool:
         return True
     elif seq == rcv_nxt and not flags & (SYN | RST):
         return _into_closed_window(tcb, segment)
+    if tcb.settings.old_acks_count and _is_old(tcb, segment, end):
+        return _only_its_acknowledgment(tcb, segment, seq, end)
     _unacceptable(tcb, segment, seq, end, now)
     return False
+
+
+def _is_old(tcb: Connection, segment: Segment, end: int) -> bool:
+    return end <= tcb.rcv_nxt and not segment.flags & (RST | SYN) and tcb.state is not State.SYN_RECEIVED
+
+
+def _only_its_acknowledgment(tcb: Connection, segment: Segment, seq: int, end: int) -> bool:
+    """Nothing of it is new, and it is answered; what it acknowledges counts."""
+    if end > seq:
+        sack.note_duplicate(tcb, seq, end)
+    segment.payload = b""
+    segment.flags &= ~FIN
+    tcb.need_ack()
+    return True
 
 
 def _into_closed_window(tcb: Connection, segment: Segment) -> bool:
@@ -301,14 +326,18 @@ def _unacceptable(tcb: Connection, segment: Segment, seq: int, end: int, now: fl
         if tcb.ack_timing is not None and seq < tcb.rcv_nxt:
             tcb.ack_timing.disorder(tcb)
         tcb.need_ack()
-    else:
+    elif tcb.settings.challenge_unacceptable:
         # Two ends that disagree must not answer each other's empty segments for ever.
         output.challenge_ack(tcb, "it lies outside the window", now)
+    else:
+        tcb.need_ack()
 
 
 def _check_rst(tcb: Connection, segment: Segment, seq: int, now: float) -> None:
     """Second, check the RST bit, as RFC 5961 §3 has it."""
-    if seq != tcb.rcv_nxt:
+    where = tcb.settings.reset_at
+    exact = seq == (tcb.last_ack_sent if where == "acknowledged" else tcb.rcv_nxt)
+    if not (exact or (where == "window" and seq < tcb.rcv_adv)):
         if seq < tcb.rcv_adv:
             output.challenge_ack(tcb, "a RST inside the window, but not at its left edge", now)
         drop(tcb, segment, "reset-not-exact", "3.10.7.4", now)
@@ -334,6 +363,13 @@ def _check_rst(tcb: Connection, segment: Segment, seq: int, now: float) -> None:
 def _return_to_listen(tcb: Connection, event: Event, now: float) -> None:
     tcb.step(event, now)
     tcb.end(now, ConnectionReset("the peer took back its SYN"))
+
+
+def _reset_by_syn(tcb: Connection, now: float) -> None:
+    """As RFC 793 had it: "it is an error, send a reset"."""
+    output.send_reset(tcb, now)
+    tcb.step(Event.ABORT, now)
+    tcb.end(now, ConnectionReset("the peer sent a SYN inside the window"))
 
 
 def _check_syn(tcb: Connection, now: float) -> None:

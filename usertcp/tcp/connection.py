@@ -132,6 +132,7 @@ class Connection:
         "bytes_received",
         "bytes_sent",
         "challenge_after",
+        "challenges",
         "close_queued",
         "congestion",
         "corked",
@@ -416,6 +417,8 @@ class Connection:
         #: What is known of the peer's and the application's habits; None: nothing, and nobody asks.
         self.ack_timing = AckTiming() if settings.adaptive_acks else None
         self.challenge_after = -inf
+        #: How many there were since ``challenge_after`` was set.
+        self.challenges = 0
 
         # Retransmission and recovery
         self.rtt = make_estimator(settings)

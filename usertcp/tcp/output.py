@@ -348,7 +348,11 @@ def _acceptable_seq(tcb: Connection) -> int:
 
 def challenge_ack(tcb: Connection, reason: str, now: float) -> None:
     """Answer a suspicious segment with an acknowledgment, at a bounded rate (RFC 5961 §7)."""
-    allowed = now >= tcb.challenge_after
+    settings = tcb.settings
+    if now >= tcb.challenge_after:
+        tcb.challenge_after = now + settings.challenge_interval
+        tcb.challenges = 0
+    allowed = tcb.challenges < settings.challenge_count
     trace = tcb.outlet.trace
     if trace is not None:
         trace((Kind.CHALLENGE_ACK, now, tcb.number, reason, allowed))
@@ -356,7 +360,7 @@ def challenge_ack(tcb: Connection, reason: str, now: float) -> None:
         tcb.outlet.count("challenge-acks-held-back")
         return
     tcb.outlet.count("challenge-acks")
-    tcb.challenge_after = now + tcb.settings.challenge_interval
+    tcb.challenges += 1
     tcb.need_ack()
 
 

@@ -190,6 +190,17 @@ class Settings:
     reset_acknowledges: bool = False
     #: And whether they say what window there is.
     reset_has_window: bool = True
+    #: Which RST resets, of those in the window; the others are challenged (RFC 5961 §3): "next": at RCV.NXT;
+    #: "acknowledged": at what our last acknowledgment said; "window": any.
+    reset_at: str = "next"
+    #: A SYN in the window resets the connection (RFC 793), instead of being challenged (RFC 5961 §4).
+    syn_in_window_resets: bool = False
+    #: The acknowledgment field of an old duplicate counts (RFC 9293 §3.10.7.4 drops the segment).
+    old_acks_count: bool = False
+    #: On a connection with timestamps a segment without them is dropped, unless it is a RST (RFC 7323 §3.2).
+    require_timestamps: bool = False
+    #: An empty segment with an old timestamp is answered (RFC 7323 §5.3, R1), too.
+    paws_answers_empty: bool = True
     #: SYNs that bear a FIN as well are dropped, as nobody honest sends them (RFC 9293 §3.10.7.2 takes them).
     drop_syn_fin: bool = False
     #: Keep the text and the FIN of a SYN until the handshake is over; else they are left for the peer to send again.
@@ -207,6 +218,10 @@ class Settings:
     unread_stays: bool = False
     #: At most one challenge ACK (RFC 5961 §7) or answer to an empty unacceptable segment in this time.
     challenge_interval: float = 0.5
+    #: So many of them instead of one.
+    challenge_count: int = 1
+    #: Empty unacceptable segments are answered at the same rate; False: each is.
+    challenge_unacceptable: bool = True
     #: The hop limit (IPv4: TTL) of what we send (RFC 9293 §3.9.2, MUST-49).
     ttl: int = 64
     #: The traffic class (IPv4: TOS), 0 to 255: the Differentiated Services field and two bits that belong to ECN and
