@@ -42,8 +42,9 @@ class SendSpace:
         self.locked = False
         #: TCP_NOTSENT_LOWAT; 0: the system's.
         self.low_water = 0
-        #: Where the packet begins that the next data is added to; None: a new one begins.
+        #: Where the packet begins that the next data is added to; None: none does.
         self._tail: int | None = None
+        self._begins = True
         self._machine = machine
 
     @property
@@ -89,18 +90,23 @@ class SendSpace:
         if not self._charges_packets:
             return max(0, self.size - len(connection.send_buffer))
         goal = _super_segment(connection)
-        if self._tail is not None and self._unsent(connection):
-            begun = connection.send_buffer.end - max(self._tail, connection.snd_nxt)
-            if begun < goal:
-                return goal - begun
-        self._tail = None
+        begun = self._begun(connection)
+        self._begins = not 0 < begun < goal
+        if not self._begins:
+            return goal - begun
         if self.queued(connection) >= self.size or self._unsent(connection) >= self._not_sent_limit:
             return 0
         return goal
 
-    def added(self, connection: Connection, before: int, *, end_of_record: bool) -> None:
-        """Data was added behind sequence number ``before``."""
+    def _begun(self, connection: Connection) -> int:
+        """What the packet holds that the next data is added to; 0: it begins a new one."""
         if self._tail is None:
+            return 0
+        return max(0, connection.send_buffer.end - max(self._tail, connection.snd_nxt))
+
+    def added(self, before: int, *, end_of_record: bool) -> None:
+        """Data was added behind sequence number ``before``, as much as :meth:`room` said or less."""
+        if self._begins:
             self._tail = before
         if end_of_record:
             self._tail = None

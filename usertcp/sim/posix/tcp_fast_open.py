@@ -42,7 +42,7 @@ def send(socket: TcpSocket, what: Sending) -> Steps[int]:
     socket.deferred = None
     connection = tcp_opening.begin(socket, address, data=what.data, with_syn=True)
     sent = len(connection.send_buffer)
-    socket.space.added(connection, connection.send_buffer.start, end_of_record=True)
+    socket.space.added(connection.send_buffer.start, end_of_record=True)
     deadline = socket.patience(socket.send_timeout, what.flags & MSG_DONTWAIT)
     try:
         yield from tcp_opening.wait(socket, deadline, EINPROGRESS)

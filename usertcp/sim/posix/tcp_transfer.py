@@ -96,7 +96,7 @@ def _put(socket: TcpSocket, connection: Connection, what: Sending, data: memoryv
         more = bool(what.flags & c.MSG_MORE)
         urgent = last and bool(what.flags & c.MSG_OOB)
         connection.send(bytes(piece), now, more=more, end_of_record=ends_record, urgent=urgent)
-        space.added(connection, before, end_of_record=ends_record)
+        space.added(before, end_of_record=ends_record)
         taken += len(piece)
         if not data or last:
             break
