@@ -60,7 +60,7 @@ def test_it_is_the_kernels_layout() -> None:
             continue
         offset += -offset % size
         structure = bytearray(tcp_info.size())
-        Struct(f"={ {2: 'H', 4: 'I', 8: 'Q'}[size]}").pack_into(structure, offset, 1)
+        Struct(f"={ {2: 'H', 4: 'I', 8: 'Q'}[size] }").pack_into(structure, offset, 1)
         found = {other for other, value in tcp_info.fields(bytes(structure)).items() if value}
         assert found == {name}
         offset += size

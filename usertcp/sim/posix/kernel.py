@@ -82,9 +82,7 @@ class Kernel:
         socket = None if connection is None else connection.user
         return socket if isinstance(socket, TcpSocket) else None
 
-    def datagram_arrives(
-        self, src: bytes, dst: bytes, header: udp.Header, payload: bytes, packet: memoryview
-    ) -> bool:
+    def datagram_arrives(self, src: bytes, dst: bytes, header: udp.Header, payload: bytes, packet: memoryview) -> bool:
         """A UDP datagram: to the socket that it fits best (see :class:`usertcp.stack.host.Datagrams`)."""
         source = SocketAddress(AF_INET if len(src) == 4 else AF_INET6, src, header.src_port)
         best = self._best(source, dst, header.dst_port)

@@ -400,9 +400,7 @@ class TcpSocket(Socket):
 
     def headers_changed(self) -> None:
         ipv4 = not any(self.local.address) or len(tcp_opening.wire_address(self)) == 4
-        level, tos, ttl = (
-            (c.SOL_IP, c.IP_TOS, c.IP_TTL) if ipv4 else (c.SOL_IPV6, c.IPV6_TCLASS, c.IPV6_UNICAST_HOPS)
-        )
+        level, tos, ttl = (c.SOL_IP, c.IP_TOS, c.IP_TTL) if ipv4 else (c.SOL_IPV6, c.IPV6_TCLASS, c.IPV6_UNICAST_HOPS)
         chosen = {"traffic_class": self.numbers.get((level, tos)), "ttl": self.numbers.get((level, ttl))}
         self.override(**{name: value for name, value in chosen.items() if value is not None})
         connection = self.connection

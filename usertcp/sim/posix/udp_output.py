@@ -30,9 +30,7 @@ def send(socket: UdpSocket, local: bytes, remote: SocketAddress, data: bytes) ->
     if _discovery(socket, remote) in _NO_FRAGMENTS:
         raise failure(EMSGSIZE)
     number = host.new_identification(local, remote.address)
-    pieces = fragmentation.packets(
-        local, remote.address, udp.PROTOCOL, datagram, mtu=host.mtu, identification=number
-    )
+    pieces = fragmentation.packets(local, remote.address, udp.PROTOCOL, datagram, mtu=host.mtu, identification=number)
     host.outbox.extend((virtio_header + head, piece) for head, piece in pieces)
 
 
