@@ -141,7 +141,7 @@ _TCP: Final[dict[str, Variable]] = {
     "newcwv": Variable("0", flag, setting("validate_window")),
     # -- What comes in
     "drop_synfin": Variable("0", flag, setting("drop_syn_fin")),
-    "blackhole": Variable("0", number(0, 3), later_host("closed_ports", int)),
+    "blackhole": Variable("0", number(0, 3), of_host("silent_ports", lambda mode: ("none", "syn", "all", "all")[mode])),
     "blackhole_local": Variable("0", flag, nothing("nothing comes from the host itself")),
     "insecure_rst": Variable(
         "0", flag, setting("reset_at", lambda on: "window" if on else "acknowledged")
@@ -169,7 +169,7 @@ _TCP: Final[dict[str, Variable]] = {
 
 FREEBSD: Final[dict[str, Variable]] = {
     **{f"net.inet.tcp.{name}": variable for name, variable in _TCP.items()},
-    "net.inet.udp.blackhole": Variable("0", flag, later_host("closed_udp_ports")),
+    "net.inet.udp.blackhole": Variable("0", flag, of_host("silent_udp_ports")),
     "net.inet.ip.ttl": Variable("64", number(1, 255), setting("ttl", int)),
     "net.inet6.ip6.hlim": Variable("64", number(1, 255), setting("ttl", int)),
     "kern.ipc.maxsockbuf": Variable("2097152", number(1, _LARGE), setting("window_scale_buffer", int)),

@@ -76,6 +76,11 @@ class HostConfig:
     max_connections: int = 1 << 20
     #: Answer SYNs beyond a listener's backlog with cookies (RFC 4987 §3.6); else drop them.
     syn_cookies: bool = True
+    #: What is not answered on TCP ports where nobody listens: "none": all is answered by a RST (RFC 9293 §3.10.7.1),
+    #: "syn": no SYN is, "all": nothing is.
+    silent_ports: str = "none"
+    #: Datagrams for UDP ports where nobody listens get no ICMP message.
+    silent_udp_ports: bool = False
     #: Servers whose Fast Open cookies are remembered, and as many where it failed.
     fast_open_servers: int = 1024
     #: For how many seconds Fast Open is not tried with a server that did not like it; 0: it is tried all the same.
@@ -286,7 +291,9 @@ class Host:
             self.count("no-connection")
             if self.trace is not None:
                 self.trace((Kind.DROPPED, now, 0, "no-connection", "3.10.7.1", segment.seq, len(segment.payload)))
-            self.reset_unknown(src, dst, segment, now)
+            silent = self.config.silent_ports
+            if listener is not None or silent == "none" or (silent == "syn" and not flags & SYN):
+                self.reset_unknown(src, dst, segment, now)
         elif flags & FIN and self.config.settings.drop_syn_fin:
             self.count("no-ack")
         elif flags & SYN:

@@ -190,7 +190,8 @@ def _udp(
     payload = bytes(data[udp.HEADER_LENGTH : header.length])
     if host.datagrams is None or not host.datagrams.datagram_arrives(src, dst, header, payload, packet):
         host.count("udp-port-closed")
-        icmp_handling.port_unreachable(host, src, dst, packet, now)
+        if not host.config.silent_udp_ports:
+            icmp_handling.port_unreachable(host, src, dst, packet, now)
 
 
 def _tcp(
