@@ -57,6 +57,7 @@ _LINUX: Final = Profile(
             syn_losses_forgiven=1,
             syn_ack_losses_forgiven=1 << 20,
             frto_beside_repeated=True,
+            only_larger_windows=True,
             sack_at_edge=False,
             rtt_of_repeated=True,
             patience_after_loss=True,

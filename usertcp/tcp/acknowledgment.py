@@ -70,7 +70,9 @@ def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: floa
         dsack = sack.take_blocks(tcb, blocks, ack, una, delivery)
         if dsack is not None:
             tcb.outlet.count("dsacks-received")
-            tcb.dsacks += max(1, -(-(dsack[1] - dsack[0]) // tcb.snd_mss))
+            segments = max(1, -(-(dsack[1] - dsack[0]) // tcb.snd_mss))
+            tcb.dsacks += segments
+            delivery.came_twice = segments * tcb.snd_mss
             tcb.rack.dsack_seen(tcb.snd_una, tcb.snd_nxt)
     rtt = _take_sample(tcb, segment, delivery, now)
     echo = tcb.ecn.sends and ack >= una and segment.flags & (ECE | SYN) == ECE
@@ -123,7 +125,8 @@ def _take_sample(tcb: Connection, segment: Segment, delivery: Delivery, now: flo
     record, newest = delivery.rtt_of, delivery.newest
     if record is not None and record.syn and tcb.opened_passively and not tcb.settings.sample_syn_ack:
         record = None
-    if record is not None and not (delivery.repeated and delivery.cumulative):
+    ambiguous = delivery.repeated and delivery.cumulative if tcb.usage is None else delivery.cumulative_repeated
+    if record is not None and not ambiguous:
         sample = now - record.sent_at
     elif delivery.cumulative and tcb.timestamps and segment.ts_ecr:
         older = delivery.repeated and newest is not None and _echo_is_older(tcb, segment, newest)
@@ -152,6 +155,8 @@ def _note_delivery(tcb: Connection, segment: Segment, delivery: Delivery, now: f
         echoed = tcb.timestamps and newest.times_sent > 1 and newest.end <= tcb.snd_una
         echo_older = echoed and _echo_is_older(tcb, segment, newest)
         tcb.rack.update(delivery, tcb.rtt.min_rtt, now, echo_older=echo_older)
+        if tcb.usage is not None:
+            tcb.rack.note_distance(delivery, tcb.snd_mss, now)
 
 
 def _echo_is_older(tcb: Connection, segment: Segment, record: Record) -> bool:
@@ -167,7 +172,10 @@ def _sample(
     sample.acked = acked
     sample.delivered = delivery.length
     sample.total_delivered = tcb.delivered
-    sample.rtt = rtt
+    newest = delivery.newest
+    assert newest is not None
+    # What its SYN,ACK took a listener's connection does not say what a path does to data.
+    sample.rtt = None if tcb.usage is not None and newest.syn and tcb.opened_passively else rtt
     sample.srtt = tcb.rtt.srtt
     sample.min_rtt = tcb.rtt.min_rtt
     sample.in_flight = in_flight
@@ -177,8 +185,6 @@ def _sample(
         sample.limited = tcb.usage.lets_grow(tcb.congestion.cwnd, tcb.congestion.ssthresh)
     sample.snd_una = tcb.snd_una
     sample.snd_nxt = tcb.snd_nxt
-    newest = delivery.newest
-    assert newest is not None
     sample.prior_delivered = newest.delivered
     sample.rate_app_limited = newest.app_limited
     elapsed = max(now - newest.delivered_at, newest.sent_at - newest.window_sent_at)
@@ -192,6 +198,8 @@ def _sample(
 
 
 def _update_window(tcb: Connection, window: int, seq: int, ack: int) -> None:
+    if 0 < window < tcb.snd_wnd and seq == tcb.snd_wl1 and ack == tcb.snd_wl2 and tcb.settings.only_larger_windows:
+        return
     was_closed = not tcb.snd_wnd
     if ack + window > tcb.snd_wl2 + tcb.snd_wnd:
         tcb.touch()

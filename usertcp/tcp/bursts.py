@@ -76,7 +76,7 @@ def deferred(tcb: Connection, unsent: int, window: int, room: int, most: int, no
     Only right after another one left, only for less than a part of the window, and only while an acknowledgment
     is about to come.
     """
-    if tcb.recovery.active or now - tcb.last_sent_at > _MILLISECOND:
+    if unsent <= tcb.snd_mss or tcb.recovery.active or now - tcb.last_sent_at > _MILLISECOND:
         return False
     limit = min(window, room)
     if limit >= most or limit >= min(tcb.snd_wnd, tcb.congestion.cwnd) // tcb.settings.tso_window_divisor:

@@ -41,7 +41,7 @@ from usertcp.tcp.path_mtu import Path
 from usertcp.tcp.rack import Rack
 from usertcp.tcp.receive_buffer import ReceiveBuffer
 from usertcp.tcp.recovery import Recovery
-from usertcp.tcp.retransmission import RetransmissionQueue
+from usertcp.tcp.retransmission import OrderedQueue, RetransmissionQueue
 from usertcp.tcp.rtt import make as make_estimator
 from usertcp.tcp.send_buffer import SendBuffer
 from usertcp.tcp.settings import DEFAULT, Settings
@@ -341,7 +341,7 @@ class Connection:
         #: The sequence number of our FIN, once it is sent.
         self.fin_seq: int | None = None
         self.send_buffer = SendBuffer(0)
-        self.rtx = RetransmissionQueue()
+        self.rtx = OrderedQueue() if settings.window_unit == "segment" else RetransmissionQueue()
         self.nodelay = settings.nodelay
         #: What is not a full segment waits (TCP_CORK); the last :meth:`send` announced more.
         self.corked = False

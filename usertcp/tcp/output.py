@@ -168,6 +168,8 @@ def _send_new(tcb: Connection, now: float) -> None:
     if tcb.halves_bursts:
         burst = min(burst, bursts.half_window(tcb))
     tcb.limited = False
+    if tcb.usage is not None and not tcb.in_flight:
+        tcb.congestion.sending_again(now - tcb.last_sent_at, now)
     may_end = tcb.close_queued and tcb.state is not State.SYN_RECEIVED  # RFC 9293 §3.10.4
     while not _ended(tcb):
         unsent = tcb.send_buffer.end - tcb.snd_nxt
@@ -184,7 +186,7 @@ def _send_new(tcb: Connection, now: float) -> None:
         if tcb.record_ends:
             unsent = _until_record_ends(tcb, unsent)
         length = tcb.sendable(tcb, unsent, window, min(room, burst, paced))
-        if tcb.defers_bursts and length and unsent > tcb.snd_mss and bursts.deferred(tcb, unsent, window, room, burst, now):
+        if tcb.defers_bursts and length and bursts.deferred(tcb, unsent, window, room, burst, now):
             length, tcb.partial_end = 0, min(tcb.partial_end, tcb.snd_nxt)
         if not length:
             tcb.limited = room < min(unsent, window, tcb.snd_mss)

@@ -16,24 +16,27 @@ DUPLICATE_THRESHOLD: Final = 3
 _PERSIST: Final = 16
 #: Two readings of the clock that differ by less mean the same moment: sums of floats are not exact.
 _EPSILON: Final = 1e-9
+_MOST_REORDERING: Final = 300
 
 
 class Rack:
     """The variables of RFC 8985 §5.2; times are seconds."""
 
     __slots__ = (
-        "dsack_round", "end", "fack", "persist", "reo_wnd_mult", "reordering", "reordering_seen", "reorderings", "rtt",
-        "sent_at",
+        "distance", "dsack_round", "end", "fack", "order", "persist", "reo_wnd_mult", "reordering", "reordering_seen",
+        "reorderings", "rtt", "sent_at",
     )  # fmt: skip
 
     def __init__(self, reordering: int = DUPLICATE_THRESHOLD) -> None:
         #: Segments held by the peer that mean a loss where no reordering was ever seen; grows with what is seen.
         self.reordering = reordering
-        #: How often it was seen.
+        #: How often it was seen, and the largest distance in sequence numbers.
         self.reorderings = 0
+        self.distance = 0
         #: When the most recently sent of all delivered segments was sent (xmit_ts), and where it ends.
         self.sent_at = -inf
         self.end = -1
+        self.order = 0
         self.rtt = 0.0
         #: The highest sequence number that is known to have arrived.
         self.fack = -1
@@ -50,15 +53,37 @@ class Rack:
         rtt = now - newest.sent_at
         if newest.times_sent == 1 or not (echo_older or rtt < min_rtt - _EPSILON):
             self.rtt = rtt
-            if newest.sent_at > self.sent_at or (newest.sent_at == self.sent_at and newest.end > self.end):
+            if newest.sent_at > self.sent_at or (
+                newest.sent_at == self.sent_at and (newest.order, newest.end) > (self.order, self.end)
+            ):
                 self.sent_at = newest.sent_at
+                self.order = newest.order
                 self.end = newest.end
         lowest = delivery.lowest_first_time
         if lowest is not None and lowest < self.fack:
             self.reordering_seen = True
             self.reorderings += 1
+            self.distance = max(self.distance, self.fack - delivery.lowest_start)
         if delivery.highest > self.fack:
             self.fack = delivery.highest
+
+    def note_distance(self, delivery: Delivery, mss: int, now: float) -> None:
+        """Where segments are counted: how far they were seen to change places, and the round trip of the last one that
+        the cumulative acknowledgment covers (RFC 8985 §6.2, step 2, takes each in turn)."""
+        if self.distance > self.reordering * mss:
+            self.reordering = min(-(-self.distance // mss), _MOST_REORDERING)
+        last = delivery.last_cumulative
+        if last is not None and last.times_sent == 1:
+            self.rtt = now - last.sent_at
+
+    def came_late(self, seq: int, mss: int) -> None:
+        """What begins at ``seq`` came after all that the peer holds beyond it, and had been sent before."""
+        if seq < self.fack:
+            self.reordering_seen = True
+            self.reorderings += 1
+            self.distance = max(self.distance, self.fack - seq)
+            if self.distance > self.reordering * mss:
+                self.reordering = min(-(-self.distance // mss), _MOST_REORDERING)
 
     def dsack_seen(self, snd_una: int, snd_nxt: int) -> None:
         """Step 4: something was sent again in vain, so the window was too small (once a round trip)."""
@@ -106,7 +131,9 @@ def detect_losses(tcb: Connection, now: float) -> float:
 
 
 def _sent_before(record: Record, rack: Rack) -> bool:
-    return rack.sent_at > record.sent_at or (rack.sent_at == record.sent_at and rack.end > record.end)
+    return rack.sent_at > record.sent_at or (
+        rack.sent_at == record.sent_at and (rack.order, rack.end) > (record.order, record.end)
+    )
 
 
 def mark_losses_on_timeout(tcb: Connection, now: float) -> None:

@@ -125,7 +125,7 @@ def on_ack(
 
 
 def _look_for_losses(tcb: Connection, now: float) -> None:
-    if not tcb.rtx.sacked and not tcb.recovery.active:
+    if not tcb.rtx.sacked and not tcb.recovery.active and tcb.usage is None:
         if tcb.loss_is_reordering:
             tlp.cancel(tcb)
         return
@@ -204,7 +204,7 @@ def _enter_by_segments(tcb: Connection, delivery: Delivery, why: str, now: float
         tcb.congestion.on_loss(tcb.in_flight, now)
         ecn.window_reduced(tcb)
     tcb.recovery.state = CaState.RECOVERY
-    _reduce_proportionally(tcb, delivery.length or tcb.snd_mss, safe=False)
+    _reduce_proportionally(tcb, delivery.length + delivery.came_twice or tcb.snd_mss, safe=False)
     tell(tcb, why, now)
 
 
@@ -254,13 +254,15 @@ def _in_fast_recovery(
     tcb: Connection, delivery: Delivery, advanced: bool, duplicate: bool, now: float, *, more_lost: bool
 ) -> None:
     recovery = tcb.recovery
-    if advanced and tcb.snd_una >= recovery.recover:
+    by_segments = tcb.usage is not None and not tcb.sack_ok
+    if advanced and tcb.snd_una >= recovery.recover and not (by_segments and tcb.snd_una == recovery.recover):
         _leave(tcb, now)
-    elif tcb.usage is not None and not tcb.sack_ok:
+    elif by_segments:
         _next_hole_by_segments(tcb, delivery, advanced, duplicate)
     elif tcb.sack_ok:
-        if delivery.length:
-            _reduce_proportionally(tcb, delivery.length, safe=advanced and not more_lost)
+        arrived = delivery.length if tcb.usage is None else delivery.length + delivery.came_twice
+        if arrived:
+            _reduce_proportionally(tcb, arrived, safe=advanced and not more_lost)
     elif advanced:
         # A partial acknowledgment: the next hole is lost too (RFC 6582 §3.2 step 3).  What it covers
         # beyond the segment sent again had left the network before, and was counted by duplicates.
@@ -279,6 +281,11 @@ def _next_hole_by_segments(tcb: Connection, delivery: Delivery, advanced: bool, 
         acked = -(-delivery.cumulative // mss)
         delivered = max(acked - tcb.dup_acks, 1) * mss
         tcb.dup_acks = max(0, tcb.dup_acks - (acked - 1))
+        if tcb.snd_una == tcb.recovery.recover:
+            # RFC 6582 §4: only what is above it ends the recovery, else late duplicates would begin another
+            tcb.dup_acks = 0
+            _reduce_proportionally(tcb, delivered, safe=True)
+            return
         tcb.rtx.mark_front_lost(mss)
         _reduce_proportionally(tcb, delivered, safe=False)
     elif duplicate:
@@ -427,10 +434,14 @@ def _mistaken(
     if recovery.frto and recovery.state is CaState.LOSS and delivery.first_time and only_originals:
         # RFC 5682 §3.1 step 3b: data that was sent once, before the timeout, has arrived.
         return delivery.rtt_of is not None and delivery.rtt_of.end <= recovery.recover
-    if advanced and tcb.timestamps and recovery.repairing_ts is not None and segment.ts_ecr:
-        # RFC 3522 §3.2: the echo is older than the first retransmission: the original was acknowledged.
-        return bool((segment.ts_ecr - recovery.repairing_ts) & 0x80000000)
-    return False
+    if not (advanced and tcb.timestamps and recovery.repairing_ts is not None and segment.ts_ecr):
+        return False
+    # RFC 3522 §3.2: the echo is older than the first retransmission: the original was acknowledged.
+    late = bool((segment.ts_ecr - recovery.repairing_ts) & 0x80000000)
+    if late and tcb.usage is not None and recovery.state is CaState.RECOVERY and tcb.snd_una < recovery.recover:
+        tcb.rack.came_late(tcb.snd_una - delivery.cumulative, tcb.snd_mss)
+        return not tcb.rtx.repairing  # else wait for that
+    return late
 
 
 def _take_back(tcb: Connection, now: float) -> None:

@@ -28,7 +28,7 @@ class Record:
 
     __slots__ = (
         "app_limited", "delivered", "delivered_at", "end", "fin", "first_sent_at", "lost", "newer", "older",
-        "push", "repairs", "sacked", "sent_at", "seq", "syn", "times_sent", "was_lost", "window_sent_at",
+        "order", "push", "repairs", "sacked", "sent_at", "seq", "syn", "times_sent", "was_lost", "window_sent_at",
     )  # fmt: skip
 
     def __init__(self, seq: int, end: int, now: float, *, syn: bool = False, fin: bool = False) -> None:
@@ -37,6 +37,8 @@ class Record:
         self.sent_at = now
         self.first_sent_at = now
         self.times_sent = 1
+        #: Tells apart what left at the same moment (see :class:`OrderedQueue`); 0: only the numbers do.
+        self.order = 0
         self.syn = syn
         self.fin = fin
         #: It bore PSH.
@@ -58,6 +60,7 @@ class Record:
         front = Record(self.seq, end, self.sent_at, syn=self.syn)
         front.first_sent_at = self.first_sent_at
         front.times_sent = self.times_sent
+        front.order = self.order
         front.lost = self.lost
         front.was_lost, front.repairs = self.was_lost, self.repairs
         front.delivered = self.delivered
@@ -76,23 +79,32 @@ class Delivery:
     ``lowest_first_time`` the lowest end of a record that was sent once (for RACK's reordering check).
     """
 
-    __slots__ = ("cumulative", "first_time", "highest", "length", "lowest_first_time", "newest", "repeated", "rtt_of")
+    __slots__ = (
+        "came_twice", "cumulative", "cumulative_repeated", "first_time", "highest", "last_cumulative", "length",
+        "lowest_first_time", "lowest_start", "newest", "repeated", "rtt_of",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.length = 0
         self.cumulative = 0
+        #: Whether something repeated is acknowledged cumulatively; bytes that a DSACK says came twice.
+        self.cumulative_repeated = False
+        self.came_twice = 0
         self.newest: Record | None = None
         self.rtt_of: Record | None = None
+        #: Of what is acknowledged cumulatively, the last that the peer had not held before.
+        self.last_cumulative: Record | None = None
         self.first_time = False
         self.repeated = False
         self.highest = -1
         self.lowest_first_time: int | None = None
+        self.lowest_start = 0
 
     def note(self, record: Record) -> None:
         """``record`` has arrived."""
         newest = self.newest
         if newest is None or record.sent_at > newest.sent_at or (
-            record.sent_at == newest.sent_at and record.end > newest.end
+            record.sent_at == newest.sent_at and (record.order, record.end) > (newest.order, newest.end)
         ):
             self.newest = record
         if record.times_sent > 1:
@@ -102,6 +114,7 @@ class Delivery:
             self.rtt_of = record
             if self.lowest_first_time is None or record.end < self.lowest_first_time:
                 self.lowest_first_time = record.end
+                self.lowest_start = record.seq
         if record.end > self.highest:
             self.highest = record.end
 
@@ -188,8 +201,10 @@ class RetransmissionQueue:
                 continue
             delivery.length += length
             delivery.note(record)
+            delivery.last_cumulative = record
             self._take_out(record)
         self._head = head
+        delivery.cumulative_repeated = delivery.repeated
         if head == len(records):
             # Nothing is outstanding: an idle connection keeps no records.
             records.clear()
@@ -302,7 +317,7 @@ class RetransmissionQueue:
         self._oldest = self._newest = None
         for record in self:
             record.lost = record.was_lost = False
-        for record in sorted((record for record in self if not record.sacked), key=attrgetter("sent_at")):
+        for record in sorted((record for record in self if not record.sacked), key=attrgetter("sent_at", "order")):
             self._link(record)
 
     def next_lost(self, most: int, joined: int | None = None) -> Record | None:
@@ -425,3 +440,27 @@ class RetransmissionQueue:
         else:
             newer.older = older
         record.older = record.newer = None
+
+
+class OrderedQueue(RetransmissionQueue):
+    """A queue that remembers in which order things left at the same moment.
+
+    RFC 8985 §6.2 tells by the sequence number which of them was sent later, since its clock has no better idea: right
+    for a burst of new data, and not for retransmissions among it.
+    """
+
+    __slots__ = ("_sent",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._sent = 0
+
+    def add(self, record: Record) -> None:
+        self._sent += 1
+        record.order = self._sent
+        super().add(record)
+
+    def resent(self, record: Record, now: float) -> None:
+        self._sent += 1
+        record.order = self._sent
+        super().resent(record, now)

@@ -87,5 +87,8 @@ class CongestionControl(Protocol):
     def on_idle(self, now: float, timeouts: int = 1) -> None:
         """Sending restarts after more than one timeout of silence (RFC 5681 §4.1): ``timeouts`` whole ones."""
 
+    def sending_again(self, idle: float, now: float) -> None:
+        """The first packet after ``idle`` seconds in which nothing was in flight."""
+
     def on_syn_lost(self) -> None:
         """Our SYN had to be sent again: begin with one segment (RFC 5681 §3.1)."""

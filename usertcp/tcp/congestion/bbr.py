@@ -378,6 +378,9 @@ class Bbr:
             self._before = None
             self._in_recovery = False
 
+    def sending_again(self, idle: float, now: float) -> None:
+        pass
+
     def on_idle(self, now: float, timeouts: int = 1) -> None:
         """The model holds; the pacing starts at the bottleneck's rate (draft-00 §4.2.1, §4.3.4.4)."""
         self._idle_restart = True

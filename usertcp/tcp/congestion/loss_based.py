@@ -116,5 +116,8 @@ class LossBased:
         else:
             self.cwnd = min(self.cwnd, self.initial_window())  # RFC 5681 §4.1
 
+    def sending_again(self, idle: float, now: float) -> None:
+        pass
+
     def on_syn_lost(self) -> None:
         self.cwnd = self.mss

@@ -122,6 +122,11 @@ class SegmentCubic(SegmentReno):
         super().on_idle(now, timeouts)
         self._since = None
 
+    def sending_again(self, idle: float, now: float) -> None:
+        # RFC 9438 §5.8: in the meantime nothing could grow
+        if self._since is not None:
+            self._since = min(self._since + idle, now)
+
     # -- The end of slow start -------------------------------------------------------------------------------------
 
     def _round_trip(self, rtt: float, sample: AckSample, now: float) -> None:

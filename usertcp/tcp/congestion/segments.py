@@ -118,5 +118,8 @@ class SegmentReno:
         least = min(self.initial_segments, segments)
         self.cwnd = max(segments >> min(timeouts, 64), least) * self.mss
 
+    def sending_again(self, idle: float, now: float) -> None:
+        pass
+
     def on_syn_lost(self) -> None:
         self.cwnd = self.mss
