@@ -208,7 +208,7 @@ def backed_off(settings: Settings = PLAIN) -> tuple[Us, Peer]:
 
 
 def test_no_route_may_take_back_a_doubling_of_the_timer() -> None:
-    """RFC 6069 §3: the next timeout counts from the last retransmission."""
+    """RFC 6069 §4.2: the next timeout counts from the last retransmission."""
     us, peer = backed_off(replace(PLAIN, revert_backoff=True))
     peer.reports(_quoting(icmp.Unreachable(icmp.V4_HOST, b""), peer))
     assert us.counted("backoffs-reverted") == 1
@@ -237,3 +237,36 @@ def test_otherwise_the_timer_stays(settings: Settings, message: icmp.Message) ->
     peer.reports(_quoting(message, peer))
     assert us.counted("backoffs-reverted") == 0
     peer.receives(ACK, data=b"x", after=0.704)
+
+
+FORBIDDEN = [icmp.V4_NET_PROHIBITED, icmp.V4_HOST_PROHIBITED, icmp.V4_ADMINISTRATIVELY_PROHIBITED]
+
+
+@pytest.mark.parametrize(("rule", "ends"), [("hard", False), ("refusals", True), ("none", False)])
+@pytest.mark.parametrize("code", FORBIDDEN)
+def test_somebody_on_the_way_forbids_it(rule: str, code: int, ends: bool) -> None:
+    us, peer = meet(replace(PLAIN, icmp_ends_opening=rule))
+    us.connects()
+    peer.receives(SYN)
+    peer.reports(_quoting(icmp.Unreachable(code, b""), peer))
+    assert us.gone == ends
+
+
+@pytest.mark.parametrize(("rule", "ends"), [("refusals", True), ("none", False)])
+@pytest.mark.parametrize(("family", "message"), HARD, ids=str)
+def test_hard_errors_by_other_rules(rule: str, family: int, message: icmp.Message, ends: bool) -> None:
+    us, peer = meet(replace(PLAIN, icmp_ends_opening=rule), family=family)
+    us.connects()
+    peer.receives(SYN)
+    peer.reports(_quoting(message, peer))
+    assert us.gone == ends
+
+
+def test_refusals_are_about_our_own_attempts() -> None:
+    us, peer = meet(replace(PLAIN, icmp_ends_opening="refusals"))
+    us.listens()
+    peer.sends(SYN, seq=0)
+    peer.receives(SYN | ACK)
+    peer.reports(_quoting(icmp.Unreachable(icmp.V4_PORT, b""), peer))
+    peer.sends(ACK, seq=1, ack=1)
+    assert us.accepts().state is State.ESTABLISHED

@@ -148,6 +148,7 @@ _FREEBSD: Final = Profile(
             sws_override=None,
             persist_min=5.0,
             reset_at="acknowledged",
+            icmp_ends_opening="refusals",
             old_acks_count=True,
             require_timestamps=True,
             paws_answers_empty=False,

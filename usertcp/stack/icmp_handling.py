@@ -70,6 +70,9 @@ _V4_MEANINGS = {
     icmp.V4_HOST: IcmpMeaning.NO_ROUTE,
     icmp.V4_PROTOCOL: IcmpMeaning.HARD,
     icmp.V4_PORT: IcmpMeaning.HARD,
+    icmp.V4_NET_PROHIBITED: IcmpMeaning.FORBIDDEN,
+    icmp.V4_HOST_PROHIBITED: IcmpMeaning.FORBIDDEN,
+    icmp.V4_ADMINISTRATIVELY_PROHIBITED: IcmpMeaning.FORBIDDEN,
 }
 _V6_MEANINGS = {
     icmp.V6_NO_ROUTE: IcmpMeaning.NO_ROUTE,

@@ -612,8 +612,12 @@ def icmp_error(tcb: Connection, message: str, seq: int, now: float, meaning: Icm
 
 def _ends_opening(tcb: Connection, meaning: IcmpMeaning) -> bool:
     """Whether an ICMP error ends an attempt to connect (RFC 9293 §3.9.2.2, SHLD-26)."""
-    if tcb.settings.icmp_ends_opening == "hard":
+    rule = tcb.settings.icmp_ends_opening
+    if rule == "hard":
         return meaning is IcmpMeaning.HARD
+    if rule != "any":
+        refused = rule == "refusals" and meaning in (IcmpMeaning.HARD, IcmpMeaning.FORBIDDEN)
+        return refused and tcb.state is State.SYN_SENT
     if not tcb.opened_passively or tcb.early:
         return True
     if len(tcb.local_address) == 16:

@@ -13,6 +13,8 @@ class IcmpMeaning(Enum):
 
     #: It will not get better: nothing there speaks TCP, or nothing listens, or it is forbidden.
     HARD = "hard"
+    #: Somebody on the way does not let it through (IPv4).
+    FORBIDDEN = "forbidden"
     #: There is no route to the peer.
     NO_ROUTE = "no route"
     #: The packet was lost underway: its time was exceeded, or somebody did not understand it.

@@ -151,7 +151,8 @@ class Settings:
     #: besides what was not.
     frto: bool = True
     #: ICMP errors that end an attempt to connect: the "hard" ones (RFC 9293 §3.9.2.2), or "any", and of a connection
-    #: that the peer opens with IPv4 those which say that nothing gets through to it.
+    #: that the peer opens with IPv4 those which say that nothing gets through to it; or of our own attempts only the
+    #: "refusals", hard ones and those of somebody on the way; or "none".
     icmp_ends_opening: str = "hard"
     #: An ICMP error that says that there is no route takes back the last doubling of the timer (RFC 6069).
     revert_backoff: bool = False

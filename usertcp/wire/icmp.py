@@ -28,6 +28,8 @@ V4_HOST: Final = 1
 V4_PROTOCOL: Final = 2
 V4_PORT: Final = 3
 V4_SOURCE_ROUTE_FAILED: Final = 5
+V4_NET_PROHIBITED: Final = 9
+V4_HOST_PROHIBITED: Final = 10
 V4_ADMINISTRATIVELY_PROHIBITED: Final = 13
 
 #: Codes of :class:`Unreachable` in ICMPv6 (RFC 4443 §3.1).
