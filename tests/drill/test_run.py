@@ -309,4 +309,5 @@ def test_unsupported_wherever_it_stands(text: str, reason: str) -> None:
 def test_what_is_no_script() -> None:
     fails("this is no script", "no script", 1)
     fails("0 < S 0:0(0) win 70000\n", "0 to 65535", 1)
-    passes("")
+    fails("", "nothing happens", 1)
+    fails("// nothing but a comment\n", "nothing happens", 1)

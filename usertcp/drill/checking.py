@@ -43,6 +43,8 @@ class Checked:
         self.commands: dict[int, list[shell.Action]] = {}
         if len(script.events) > MOST_EVENTS:
             raise Unsupported(script.events[MOST_EVENTS].line, f"more than {MOST_EVENTS} events")
+        if not script.events:
+            raise ScriptError(1, "nothing happens in this script")
         for command in (*map(Command, options.init_scripts), *script.init):
             self.init += self._actions(command, command.line)
         for index, event in enumerate(script.events):
