@@ -73,13 +73,13 @@ def problems(
         section = token["section"]
         if not section:
             current, end = int(token["rfc"] or -1), token.end()
-            if token["rfc"] and current not in table:
-                yield token.start(), f"RFC {current} is not in docs/requirements/sections.toml"
             continue
         if not _JOINT.fullmatch(flat[end : token.start()].replace("\0", "")):
             current = 0
         end = token.end()
-        if current in table and section not in table[current].numbers:
+        if current > 0 and current not in table:
+            yield token.start(), f"RFC {current} is not in docs/requirements/sections.toml"
+        elif current > 0 and section not in table[current].numbers:
             yield token.start(), f"RFC {current} has no §{section}"
         elif not current and not of_others and not any(section in table[rfc].numbers for rfc in named if rfc in table):
             yield token.start(), f"no RFC that is cited here has a §{section}"

@@ -240,6 +240,7 @@ def test_a_requirement_that_loses_its_test_is_told(project: Path) -> None:
         "RFC\n9293 §3.1",
         "of RFC 6298: §2.1 there, and §3.1 of the other",
         "draft-ietf-x-00 §77.1, virtio 1.2 §5.1.6.2",
+        "RFC 1 has no section here",
         "costs 3.1 of RFC 9293's segments; section 3 of this page; MUST 3",
     ],
 )

@@ -127,7 +127,7 @@ def _syn_expired(tcb: Connection, first: Record) -> None:
 
 def revert_backoff(tcb: Connection, seq: int, now: float) -> None:
     """A router had no route for the segment at ``seq``: what was lost was lost of that, and the timer need not have
-    been doubled for it (RFC 6069 §3)."""
+    been doubled for it (RFC 6069 §4.2)."""
     if not tcb.rtx or not tcb.rtt.backoffs or seq != tcb.snd_una:
         return
     tcb.rtt.take_back()
