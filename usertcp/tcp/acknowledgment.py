@@ -75,6 +75,9 @@ def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: floa
             delivery.came_twice = segments * tcb.snd_mss
             tcb.rack.dsack_seen(tcb.snd_una, tcb.snd_nxt)
     rtt = _take_sample(tcb, segment, delivery, now)
+    if tcb.usage is not None and rtt is not None and not (tcb.opened_passively and una == tcb.iss):
+        # (what a SYN,ACK took says little of what the path does to data)
+        tcb.congestion.round_trip(rtt, tcb.snd_una, tcb.snd_nxt, now)
     echo = tcb.ecn.sends and ack >= una and segment.flags & (ECE | SYN) == ECE
     if delivery.length:
         _note_delivery(tcb, segment, delivery, now)
@@ -174,8 +177,7 @@ def _sample(
     sample.total_delivered = tcb.delivered
     newest = delivery.newest
     assert newest is not None
-    # What its SYN,ACK took a listener's connection does not say what a path does to data.
-    sample.rtt = None if tcb.usage is not None and newest.syn and tcb.opened_passively else rtt
+    sample.rtt = rtt
     sample.srtt = tcb.rtt.srtt
     sample.min_rtt = tcb.rtt.min_rtt
     sample.in_flight = in_flight

@@ -250,8 +250,8 @@ class Settings:
     push_super_segments: bool = False
     #: Segments are no larger than half of the largest window that the peer ever offered.
     mss_within_half_window: bool = False
-    #: A smaller window is believed only from a segment that is newer by its numbers (RFC 9293 §3.10.7.4, fifth, lets one
-    #: with the same numbers do).
+    #: A smaller window is believed only from a segment that is newer by its numbers (RFC 9293 §3.10.7.4, fifth, lets
+    #: one with the same numbers do).
     only_larger_windows: bool = False
     #: The largest MSS, in either direction, whatever the link takes (TCP_MAXSEG); None: the link's.
     user_mss: int | None = None

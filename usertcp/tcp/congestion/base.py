@@ -87,6 +87,9 @@ class CongestionControl(Protocol):
     def on_idle(self, now: float, timeouts: int = 1) -> None:
         """Sending restarts after more than one timeout of silence (RFC 5681 §4.1): ``timeouts`` whole ones."""
 
+    def round_trip(self, rtt: float, snd_una: int, snd_nxt: int, now: float) -> None:
+        """A round trip was measured, in recovery too (asked for only where windows are counted in segments)."""
+
     def sending_again(self, idle: float, now: float) -> None:
         """The first packet after ``idle`` seconds in which nothing was in flight."""
 

@@ -378,6 +378,9 @@ class Bbr:
             self._before = None
             self._in_recovery = False
 
+    def round_trip(self, rtt: float, snd_una: int, snd_nxt: int, now: float) -> None:
+        pass
+
     def sending_again(self, idle: float, now: float) -> None:
         pass
 

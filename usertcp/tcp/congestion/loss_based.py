@@ -116,6 +116,9 @@ class LossBased:
         else:
             self.cwnd = min(self.cwnd, self.initial_window())  # RFC 5681 §4.1
 
+    def round_trip(self, rtt: float, snd_una: int, snd_nxt: int, now: float) -> None:
+        pass
+
     def sending_again(self, idle: float, now: float) -> None:
         pass
 

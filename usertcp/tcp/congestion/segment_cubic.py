@@ -10,7 +10,6 @@ from __future__ import annotations
 from math import inf
 from typing import Final
 
-from usertcp.tcp.congestion.base import UNLIMITED, AckSample
 from usertcp.tcp.congestion.segments import SegmentReno
 
 #: Multiplicative decrease (RFC 9438 §4.6: 0.7), as parts of 1024.
@@ -63,11 +62,6 @@ class SegmentCubic(SegmentReno):
         self._arrived = 0
         self._reno = 0
         self._every = 0
-
-    def on_ack(self, sample: AckSample, now: float) -> None:
-        if sample.rtt is not None:
-            self._round_trip(sample.rtt, sample, now)
-        super().on_ack(sample, now)
 
     # -- Congestion avoidance --------------------------------------------------------------------------------------
 
@@ -129,7 +123,7 @@ class SegmentCubic(SegmentReno):
 
     # -- The end of slow start -------------------------------------------------------------------------------------
 
-    def _round_trip(self, rtt: float, sample: AckSample, now: float) -> None:
+    def round_trip(self, rtt: float, snd_una: int, snd_nxt: int, now: float) -> None:
         if self._since is not None and now - self._since < 1.0:
             return  # right after a recovery delays say nothing
         if not self._least or rtt < self._least:
@@ -137,8 +131,8 @@ class SegmentCubic(SegmentReno):
         hystart = self._hystart
         if hystart is None or hystart.found or self.cwnd >= self.ssthresh:
             return
-        if hystart.sees_the_end(rtt, sample, self.cwnd // self.mss, self._least, now):
-            self.ssthresh = self.cwnd if self.ssthresh == UNLIMITED or self.cwnd < self.ssthresh else self.ssthresh
+        if hystart.sees_the_end(rtt, snd_una, snd_nxt, self.cwnd // self.mss, self._least, now):
+            self.ssthresh = self.cwnd
 
 
 class HyStartClassic:
@@ -153,11 +147,13 @@ class HyStartClassic:
         self._least = inf
         self._samples = 0
 
-    def sees_the_end(self, rtt: float, sample: AckSample, segments: int, least: float, now: float) -> bool:
+    def sees_the_end(
+        self, rtt: float, snd_una: int, snd_nxt: int, segments: int, least: float, now: float
+    ) -> bool:
         """Take one round trip; ``segments``: the window; ``least``: the shortest round trip ever."""
-        if sample.snd_una > self._end:
+        if snd_una > self._end:
             self._began = self._last = now
-            self._end = sample.snd_nxt
+            self._end = snd_nxt
             self._least = inf
             self._samples = 0
         if segments < LOW_WINDOW:

@@ -118,6 +118,9 @@ class SegmentReno:
         least = min(self.initial_segments, segments)
         self.cwnd = max(segments >> min(timeouts, 64), least) * self.mss
 
+    def round_trip(self, rtt: float, snd_una: int, snd_nxt: int, now: float) -> None:
+        pass
+
     def sending_again(self, idle: float, now: float) -> None:
         pass
 
