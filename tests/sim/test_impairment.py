@@ -278,7 +278,7 @@ def test_nothing_is_made_up_and_times_go_forward(seed: int, packets: list[tuple[
         {"reorder": float("nan")},
         {"burst": Burst(0.1, 0.5)},
         {"burst": Burst(1.5, 2)},
-        {"rate": 0},
+        {"rate": -1},
         {"delay": -1},
         {"queue": -1},
     ],
@@ -290,3 +290,32 @@ def test_impossible_conditions(wrong: dict[str, object]) -> None:
 
 def test_perfect_is_the_default() -> None:
     assert Conditions() == PERFECT
+
+
+def test_a_rate_of_zero_holds_packets_until_it_changes() -> None:
+    path = Impairment(Conditions(rate=0, queue=2, delay=0.5))
+    for packet in (b"1", b"2", b"3"):
+        path.put(packet, 0.0)
+    assert path.deadline() == inf
+    assert path.counts["queue-full"] == 1
+    path.change(Conditions(rate=8, queue=2, delay=0.5), 100.0)
+    assert list(path.take(200.0)) == [(101.5, b"1"), (102.5, b"2")]
+
+
+def test_a_new_rate_is_for_what_is_before_the_bottleneck() -> None:
+    path = Impairment(Conditions(rate=8, delay=10.0))
+    for packet in (b"1", b"2", b"3"):
+        path.put(packet, 0.0)
+    path.change(Conditions(rate=80, delay=10.0), 1.5)
+    assert list(path.take(20.0)) == [(11.0, b"1"), (pytest.approx(11.6), b"2"), (pytest.approx(11.7), b"3")]
+
+
+def test_what_is_dropped_by_name_is_counted_anew_only_where_the_names_change() -> None:
+    path = Impairment(Conditions(drop=(Nth("syn", 2),)))
+    path.put(tcp_packet(SYN), 0.0)
+    path.change(Conditions(drop=(Nth("syn", 2),), delay=1.0), 0.0)
+    path.put(tcp_packet(SYN), 0.0)
+    assert path.counts["dropped"] == 1
+    path.change(Conditions(drop=(Nth("syn", 1),)), 0.0)
+    path.put(tcp_packet(SYN), 0.0)
+    assert path.counts["dropped"] == 2

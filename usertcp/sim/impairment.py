@@ -43,7 +43,7 @@ class Conditions:
     corrupt: float = 0.0
     #: The packet comes twice.
     duplicate: float = 0.0
-    #: Bits per second of the bottleneck; None: no limit.
+    #: Bits per second of the bottleneck; None: no limit; 0: what comes waits in the queue until the rate changes.
     rate: float | None = None
     #: Packets that wait before the bottleneck; more are dropped.
     queue: int = 1000
@@ -62,14 +62,23 @@ class Conditions:
                 raise ValueError(f"{name} is a probability: 0 to 1")
         if self.burst is not None and not (0 <= self.burst.begins <= 1 and self.burst.length >= 1):
             raise ValueError("a burst begins with a probability and is 1 packet long or longer")
-        if self.rate is not None and self.rate <= 0:
-            raise ValueError("a rate is more than 0 bits per second")
+        if self.rate is not None and not self.rate >= 0:
+            raise ValueError("a rate is 0 or more bits per second")
         if min(self.delay, self.jitter, self.reorder_delay, self.queue, self.reorder_distance) < 0:
             raise ValueError("times, queues and distances are not negative")
 
 
 #: A path that does nothing at all to packets.
 PERFECT = Conditions()
+
+
+class _Underway(NamedTuple):
+    """A packet that comes out at ``out``, and has left the bottleneck at ``sent``."""
+
+    out: float
+    serial: int
+    packet: bytes
+    sent: float
 
 
 class _Held:
@@ -84,7 +93,7 @@ class _Held:
 
 
 class Impairment:
-    """One direction of a path under ``conditions``.
+    """One direction of a path under ``conditions``, which :meth:`change` changes.
 
     ``counts`` says how many packets were "dropped", "lost", "corrupted", "duplicated", "queue-full" and
     "reordered".
@@ -99,7 +108,9 @@ class Impairment:
         #: When the bottleneck has put each waiting packet on the line.
         self._line: list[float] = []
         self._last_out = -inf
-        self._waiting: list[tuple[float, int, bytes]] = []
+        self._waiting: list[_Underway] = []
+        #: What waits before a bottleneck that lets nothing through.
+        self._stalled: list[bytes] = []
         self._held: list[_Held] = []
         self._serial = 0
 
@@ -112,17 +123,29 @@ class Impairment:
         if self._happens(self.conditions.duplicate, "duplicated"):
             self._enter(packet, now)
 
+    def change(self, conditions: Conditions, now: float) -> None:
+        """From ``now`` on the path is as ``conditions`` say.
+
+        Packets behind the bottleneck arrive as they would have; those before it wait for the new rate.  Segments
+        to be dropped by name are counted from here on where these names have changed.
+        """
+        before, self.conditions = self.conditions, conditions
+        if conditions.drop != before.drop:
+            self._selector = Selector(conditions.drop)
+        if conditions.rate != before.rate:
+            self._queue_again(now)
+
     def deadline(self) -> float:
         """When :meth:`take` has something next; ``inf`` when the path is empty."""
-        first = self._waiting[0][0] if self._waiting else inf
+        first = self._waiting[0].out if self._waiting else inf
         return min([first, *(held.latest for held in self._held)])
 
     def take(self, now: float) -> Iterator[tuple[float, bytes]]:
         """The packets that have come through by ``now``, each with the time when it did, in that order."""
         while (first := self.deadline()) <= now and first < inf:
             self._let_go_overdue(first)
-            time, _, packet = heappop(self._waiting)
-            yield time, packet
+            underway = heappop(self._waiting)
+            yield underway.out, underway.packet
 
     # -- What can happen to a packet, in this order ---------------------------------------------------
 
@@ -155,6 +178,9 @@ class Impairment:
 
     def _enter(self, packet: bytes, now: float) -> None:
         conditions = self.conditions
+        if conditions.rate == 0:
+            self._stall(packet)
+            return
         sent = self._through_bottleneck(len(packet), now)
         if sent is None:
             self.counts["queue-full"] += 1
@@ -166,13 +192,30 @@ class Impairment:
         if self._happens(conditions.reorder, "reordered"):
             self._held.append(_Held(packet, conditions.reorder_distance, out + conditions.reorder_delay))
         else:
-            self._schedule(out, packet)
+            self._schedule(out, packet, sent)
             self._overtake(out)
+
+    def _stall(self, packet: bytes) -> None:
+        if len(self._stalled) >= self.conditions.queue:
+            self.counts["queue-full"] += 1
+        else:
+            self._stalled.append(packet)
+
+    def _queue_again(self, now: float) -> None:
+        """The rate has changed: what is before the bottleneck enters it anew, in the same order."""
+        before = sorted((each for each in self._waiting if each.sent > now), key=lambda each: each.serial)
+        self._waiting = sorted(each for each in self._waiting if each.sent <= now)  # sorted: a heap, too
+        self._last_out = max([now, *(each.out for each in self._waiting)])
+        self._line.clear()
+        again = [*(each.packet for each in before), *self._stalled]
+        self._stalled.clear()
+        for packet in again:
+            self._enter(packet, now)
 
     def _through_bottleneck(self, size: int, now: float) -> float | None:
         """When the last bit is on the line; None where the queue is full."""
         rate = self.conditions.rate
-        if rate is None:
+        if not rate:
             return now
         line = self._line = [end for end in self._line if end > now]
         if len(line) > self.conditions.queue:  # one of them is on the line, not in the queue
@@ -197,9 +240,9 @@ class Impairment:
         self.counts[name] += 1
         return True
 
-    def _schedule(self, out: float, packet: bytes) -> None:
+    def _schedule(self, out: float, packet: bytes, sent: float = -inf) -> None:
         self._serial += 1
-        heappush(self._waiting, (out, self._serial, packet))
+        heappush(self._waiting, _Underway(out, self._serial, packet, sent))
 
     def _let_go_overdue(self, time: float) -> None:
         """What waited for others in vain goes when its time has come."""
