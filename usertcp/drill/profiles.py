@@ -147,6 +147,7 @@ _FREEBSD: Final = Profile(
             reset_has_window=False,
             sws_override=None,
             persist_min=5.0,
+            round_receive_buffer=True,
             reset_at="acknowledged",
             icmp_ends_opening="refusals",
             old_acks_count=True,

@@ -99,6 +99,9 @@ def set_mss(tcb: Connection) -> None:
         tcb.peer_mss = tcb.settings.min_mss
     options = TIMESTAMPS_LENGTH if tcb.timestamps else 0
     tcb.rcv_mss = min(536, tcb.path.link_mtu - header_length(tcb) - options)
+    segment = min(tcb.peer_mss, tcb.path_mtu - header_length(tcb))
+    if tcb.settings.round_receive_buffer and tcb.rcv_buf > segment:
+        tcb.rcv_buf += -tcb.rcv_buf % segment
     size_segments(tcb)
 
 

@@ -27,6 +27,8 @@ class Settings:
     window_space_measured: bool = False
     #: The window in our SYN is a whole number of segments.
     round_syn_window: bool = False
+    #: Round the receive buffer up to whole segments, once the peer's SYN has told their size.
+    round_receive_buffer: bool = False
     #: The buffer that the window scale is made for (RFC 7323 §2.2); 0: the largest that there may be.
     window_scale_buffer: int = 0
     #: The largest window ever; None: what the buffer holds.
