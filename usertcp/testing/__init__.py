@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from usertcp.testing.determinism import seed_scheduling
     from usertcp.testing.host import NetworkHost
     from usertcp.testing.link import Direction, Link
-    from usertcp.testing.network import Network, open_network
+    from usertcp.testing.network import Network, Opener, open_network
     from usertcp.testing.tap import Tapped
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Network",
     "NetworkHost",
     "Nth",
+    "Opener",
     "Tapped",
     "open_network",
     "seed_scheduling",
@@ -47,6 +48,7 @@ _HOMES = {
     "Network": "usertcp.testing.network",
     "NetworkHost": "usertcp.testing.host",
     "Nth": "usertcp.sim.selection",
+    "Opener": "usertcp.testing.network",
     "Tapped": "usertcp.testing.tap",
     "open_network": "usertcp.testing.network",
     "seed_scheduling": "usertcp.testing.determinism",

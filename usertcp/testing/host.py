@@ -52,13 +52,14 @@ class _Life:
         self.port.unplug()
         if self.programs is not None:
             self.programs.cancel_scope.cancel()
-        for listener in list(self.host.listeners.values()):
-            if isinstance(listener.user, TcpListener):
-                listener.user.close()
+        self.host.trace = None  # nobody is there to see it
         now = trio.current_time()
         for connection in list(self.host.connections.values()):
             connection.step(Event.ABORT, now)
             connection.end(now, ConnectionAborted(why))
+        for listener in list(self.host.listeners.values()):
+            if isinstance(listener.user, TcpListener):
+                listener.user.close()
         self.driver.settle(now)
 
 

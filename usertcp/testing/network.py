@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from ipaddress import ip_address
 from math import inf
+from typing import TypeAlias
 
 import trio
 
@@ -122,6 +123,10 @@ class Network:
             now = trio.current_time()
             for direction in self._directions:
                 direction.deliver(now)
+
+
+#: What the fixture ``usertcp_network`` is.
+Opener: TypeAlias = Callable[[], AbstractAsyncContextManager[Network]]
 
 
 def _ends(link: Link) -> tuple[NetworkHost, NetworkHost]:

@@ -12,17 +12,15 @@ DIR`` writes each network's packets to a file.  Nothing else of usertcp is loade
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Generator
-from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Generator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 if TYPE_CHECKING:
-    from usertcp.testing.network import Network
-
-Opener: TypeAlias = "Callable[[], AbstractAsyncContextManager[Network]]"
+    from usertcp.testing.network import Network, Opener
 
 _SEED: Final = "--usertcp-seed"
 _PCAP: Final = "--usertcp-pcap"

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from usertcp.observe.escape import for_terminal
 from usertcp.observe.ladder import ladders
 from usertcp.observe.lines import plain
-from usertcp.observe.recorder import Recorder
 from usertcp.tcp.events import Opened, TraceEvent
-from usertcp.testing.host import NetworkHost
 from usertcp.testing.link import Direction
 from usertcp.testing.network import Network
 
@@ -29,14 +26,25 @@ def _lines(network: Network) -> Iterator[str]:
     yield f"seed {network.seed}"
     for link in network.links:
         yield from (_direction(direction) for direction in (link.there, link.back))
+    stories = sorted(_stories(network), key=lambda story: not story.is_active)  # a ladder reads best from there
     drawn: set[frozenset[tuple[bytes, int]]] = set()
-    for host in network.hosts.values():
-        for life, recorder in enumerate(host.recorders, 1):
-            again = f", switched on for the {life}. time" if life > 1 else ""
-            for title, events in _connections(host, recorder, drawn):
-                yield ""
-                yield f"On {for_terminal(host.name)}{again}{title}:"
-                yield from (plain(line) for line in ladders(events))
+    for story in stories:
+        if story.ends in drawn:
+            continue
+        if story.ends:
+            drawn.add(story.ends)
+        yield ""
+        yield f"On {story.where}:"
+        yield from (plain(line) for line in ladders(story.events))
+
+
+class _Story(NamedTuple):
+    """A connection as one of its hosts saw it: ``ends`` are its two sockets, empty where they are not known."""
+
+    where: str
+    ends: frozenset[tuple[bytes, int]]
+    is_active: bool
+    events: list[TraceEvent]
 
 
 def _direction(direction: Direction) -> str:
@@ -45,25 +53,25 @@ def _direction(direction: Direction) -> str:
     return f"{names}: {counts or 'nothing befell a packet'}; {direction.conditions}"
 
 
-def _connections(
-    host: NetworkHost, recorder: Recorder, drawn: set[frozenset[tuple[bytes, int]]]
-) -> Iterator[tuple[str, list[TraceEvent]]]:
-    """The last connections of which the other end was not drawn yet, each with how its beginning was left out."""
-    by_number: dict[int, list[TraceEvent]] = {}
-    for event in recorder.events():
-        if event.conn:
-            by_number.setdefault(event.conn, []).append(event)
-    latest = sorted(by_number.values(), key=lambda events: events[-1].time, reverse=True)
-    for events in islice(latest, _CONNECTIONS):
-        first = events[0]
-        if isinstance(first, Opened):
-            ends = frozenset(((first.local_address, first.local_port), (first.remote_address, first.remote_port)))
-            if ends in drawn:
-                continue
-            drawn.add(ends)
-        left_out = len(events) - _EVENTS
-        if left_out <= 0:
-            yield "", events
-        else:
-            kept = [*([first] if isinstance(first, Opened) else []), *events[-_EVENTS:]]
-            yield f", without the first {left_out:,} events", kept
+def _stories(network: Network) -> Iterator[_Story]:
+    for host in network.hosts.values():
+        for life, recorder in enumerate(host.recorders, 1):
+            where = for_terminal(host.name) + (f", after reboot {life - 1}" if life > 1 else "")
+            by_number: dict[int, list[TraceEvent]] = {}
+            for event in recorder.events():
+                if event.conn:
+                    by_number.setdefault(event.conn, []).append(event)
+            latest = sorted(by_number.values(), key=lambda events: events[-1].time, reverse=True)
+            yield from (_story(where, events) for events in latest[:_CONNECTIONS])
+
+
+def _story(where: str, events: list[TraceEvent]) -> _Story:
+    first = events[0]
+    left_out = len(events) - _EVENTS
+    if left_out > 0:
+        where = f"{where}, without {left_out:,} earlier events"
+    if not isinstance(first, Opened):
+        return _Story(where, frozenset(), False, events[-_EVENTS:])
+    kept = [first, *events[max(1, left_out) :]]
+    ends = frozenset(((first.local_address, first.local_port), (first.remote_address, first.remote_port)))
+    return _Story(where, ends, first.role == "active", kept)
