@@ -30,6 +30,20 @@ def missing_test(root: Path, citation: str) -> str | None:
     return _missing(root, file, name.replace("::", "."), citation)
 
 
+@cache
+def functions(path: Path) -> frozenset[str]:
+    """The functions of a file, methods with their class before them."""
+    return frozenset(_functions(ast.parse(path.read_text()).body, ""))
+
+
+def _functions(body: list[ast.stmt], prefix: str) -> Iterator[str]:
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield prefix + node.name
+        elif isinstance(node, ast.ClassDef):
+            yield from _functions(node.body, f"{prefix}{node.name}.")
+
+
 def _missing(root: Path, file: str, name: str, citation: str) -> str | None:
     path = root / file
     if not path.is_file():
