@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from usertcp.drill.system import System
 
 _LARGE: Final = 2**31 - 1
+#: Of IPv4 and TCP, without options.
+_HEADERS: Final = 40
 _CONTROLLERS: Final = {"newreno": "reno", "cubic": "cubic", "dctcp": "dctcp"}
 
 
@@ -62,6 +64,10 @@ def _ack_delay(system: System, value: Value) -> System:
     return system.with_settings(ack_delay=_milliseconds(system, "delacktime") if on else 0.0)
 
 
+def _least_sizes(system: System, value: Value) -> System:
+    return system.with_settings(min_mss=first(value), min_path_mtu=max(first(value) + _HEADERS, 68))
+
+
 def _keepalive_times(system: System, value: Value) -> System:
     probes = first(system.value("net.inet.tcp.keepcnt"))
     changed = system.with_settings(keepalive_interval=_milliseconds(system, "keepintvl"), keepalive_probes=probes)
@@ -85,16 +91,16 @@ _TCP: Final[dict[str, Variable]] = {
     "rfc1323": Variable("1", number(0, 3), Effect(_extensions, "`window_scaling` and `timestamps`")),
     "sack.enable": Variable("1", flag, setting("sack")),
     "ecn.enable": Variable("2", number(0, 4), Effect(_ecn, "`ecn`; accurate ECN is refused")),
-    "ecn.maxretries": Variable("1", number(0, _LARGE), later("ecn_syn_retries", int)),
-    "mssdflt": Variable("536", number(216, 65535), later("default_mss", int)),
-    "v6mssdflt": Variable("1220", number(216, 65535), later("default_mss_ipv6", int)),
-    "minmss": Variable("216", number(0, 65535), setting("min_mss", int)),
+    "ecn.maxretries": Variable("1", number(0, _LARGE), setting("ecn_syn_retries", int)),
+    "mssdflt": Variable("536", number(216, 65535), setting("default_mss", int)),
+    "v6mssdflt": Variable("1220", number(216, 65535), setting("default_mss_ipv6", int)),
+    "minmss": Variable("216", number(0, 65535), Effect(_least_sizes, "`min_mss`, and `min_path_mtu` with its headers")),
     "fastopen.server_enable": Variable("0", flag, later("fast_open_server")),
     "fastopen.client_enable": Variable("1", flag, later("fast_open_client")),
     # -- Buffers
     "recvspace": Variable("65536", number(1, _LARGE), setting("initial_receive_buffer", int)),
     "sendspace": Variable("32768", number(1, _LARGE), of_sockets("send_buffer")),
-    "recvbuf_auto": Variable("1", flag, later("grow_receive_buffer")),
+    "recvbuf_auto": Variable("1", flag, setting("grow_receive_buffer")),
     "recvbuf_max": Variable("2097152", number(1, _LARGE), setting("receive_buffer", int)),
     "sendbuf_auto": Variable("1", flag, later("grow_send_buffer")),
     "sendbuf_max": Variable("2097152", number(1, _LARGE), of_sockets("most_send_buffer")),

@@ -130,13 +130,13 @@ _ORPHANS: Final = "how often a connection without its application tries again"
 _TCP: Final[dict[str, Variable]] = {
     # -- What a SYN says
     "tcp_sack": Variable("1", flag, setting("sack")),
-    "tcp_dsack": Variable("1", flag, later("dsack")),
+    "tcp_dsack": Variable("1", flag, setting("dsack")),
     "tcp_timestamps": Variable(
         "1", number(0, 2), setting("timestamps", note="2 differs from 1 only in where the clock begins")
     ),
     "tcp_window_scaling": Variable("1", flag, setting("window_scaling")),
     "tcp_ecn": Variable("2", number(0, 5), Effect(_ecn, "`ecn`; accurate ECN is refused")),
-    "tcp_ecn_fallback": Variable("1", flag, later("ecn_fallback")),
+    "tcp_ecn_fallback": Variable("1", flag, setting("ecn_syn_retries", lambda on: 0 if on else _LARGE)),
     "tcp_ecn_option": Variable("2", number(0, 2), nothing(_ACCURATE)),
     "tcp_ecn_option_beacon": Variable("3", number(0, 3), nothing(_ACCURATE)),
     "tcp_min_snd_mss": Variable("48", number(48, 65535), setting("min_mss", int)),
@@ -160,7 +160,7 @@ _TCP: Final[dict[str, Variable]] = {
     "tcp_mem": Variable(
         "94044 125392 188088", numbers(3, 0, _HUGE), nothing("memory of all connections is not counted")
     ),
-    "tcp_moderate_rcvbuf": Variable("1", flag, later("grow_receive_buffer")),
+    "tcp_moderate_rcvbuf": Variable("1", flag, setting("grow_receive_buffer")),
     "tcp_app_win": Variable("31", number(0, 31), only(31, does="no part of the window is kept back")),
     "tcp_adv_win_scale": Variable("1", number(-31, 31), nothing("has no effect in kernels from 6.6 on")),
     "tcp_workaround_signed_windows": Variable("0", flag, only(0, does="windows are unsigned")),
@@ -257,7 +257,7 @@ LINUX: Final[dict[str, Variable]] = {
     "net.core.rmem_default": Variable("212992", number(2304, _LARGE), of_sockets("receive_buffer")),
     "net.core.wmem_default": Variable("212992", number(4608, _LARGE), nothing("for sockets other than TCP's")),
     "net.ipv4.route.min_adv_mss": Variable("256", number(0, _LARGE), later("min_advertised_mss", int)),
-    "net.ipv4.route.min_pmtu": Variable("552", number(68, _LARGE), later("min_path_mtu", int)),
+    "net.ipv4.route.min_pmtu": Variable("552", number(68, _LARGE), setting("min_path_mtu", int)),
     "net.ipv4.route.mtu_expires": Variable("600", number(0, _LARGE), nothing("scripts end before")),
     "net.ipv6.bindv6only": Variable("0", flag, only(0, does="a socket of both families takes both")),
     "net.ipv6.conf.*.hop_limit": Variable("64", number(1, 255), setting("ttl", int)),

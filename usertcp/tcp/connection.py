@@ -388,7 +388,7 @@ class Connection:
         self.path_mtu = path_mtu
         self.path = Path(path_mtu if link_mtu is None else link_mtu)
         self.gso_payload = gso_max
-        self.peer_mss = opening.default_mss(local_address)
+        self.peer_mss = opening.default_mss(local_address, settings)
         self.snd_mss = self.peer_mss
         #: What a longer segment is cut into on its way out: ``snd_mss``, but for a probe of the path.
         self.segment_size = self.snd_mss

@@ -63,10 +63,11 @@ def syn_flags(tcb: Connection) -> int:
     if tcb.state is not State.SYN_SENT:
         return ECE if ecn.listens else 0
     wanted = tcb.settings.ecn == ON or (tcb.settings.ecn != OFF and _is_dctcp(tcb))
-    if wanted and tcb.rtx.first.times_sent <= 1:
+    asking = 1 + tcb.settings.ecn_syn_retries
+    if wanted and tcb.rtx.first.times_sent <= asking:
         ecn.offered = True
         return _SETUP
-    if ecn.offered and tcb.rtx.first.times_sent == 2:
+    if ecn.offered and tcb.rtx.first.times_sent == asking + 1:
         # §6.1.1.1: something on the path may drop SYNs with these bits.
         tcb.outlet.count("ecn-fallbacks")
     return 0

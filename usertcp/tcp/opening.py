@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from usertcp.tcp import advertised_window, ecn, user_timeout
 from usertcp.tcp.retransmission import Record
 from usertcp.tcp.send_buffer import SendBuffer
+from usertcp.tcp.settings import DEFAULT, Settings
 from usertcp.wire.seq import MASK
 from usertcp.wire.tcp import Options, Segment
 
@@ -21,9 +22,9 @@ def header_length(tcb: Connection) -> int:
     return 40 if len(tcb.local_address) == 4 else 60
 
 
-def default_mss(address: bytes) -> int:
+def default_mss(address: bytes, settings: Settings = DEFAULT) -> int:
     """What a peer takes that does not say so (RFC 9293 §3.7.1, MUST-15)."""
-    return 536 if len(address) == 4 else 1220
+    return settings.default_mss if len(address) == 4 else settings.default_mss_ipv6
 
 
 def send_syn(tcb: Connection, now: float) -> None:
@@ -73,7 +74,7 @@ def peer_syn(tcb: Connection, segment: Segment, now: float) -> None:
     tcb.rcv_adv = tcb.rcv_nxt + offered
     tcb.last_ack_sent = tcb.rcv_nxt
     options = segment.options
-    tcb.peer_mss = options.mss or default_mss(tcb.local_address)  # 0 says nothing
+    tcb.peer_mss = options.mss or default_mss(tcb.local_address, tcb.settings)  # 0 says nothing
     tcb.scaling = tcb.scaling and options.window_scale is not None
     if tcb.scaling:
         tcb.snd_wscale = options.window_scale or 0

@@ -75,7 +75,7 @@ class Path:
 
 def minimum(tcb: Connection) -> int:
     """The least path MTU that we believe in."""
-    return MINIMUM_V4 if len(tcb.local_address) == 4 else MINIMUM_V6
+    return tcb.settings.min_path_mtu if len(tcb.local_address) == 4 else MINIMUM_V6
 
 
 def _overhead(tcb: Connection) -> int:
@@ -99,7 +99,7 @@ def packet_too_big(tcb: Connection, claimed: int, seq: int, now: float) -> None:
     if len(tcb.local_address) == 4:
         if not claimed:
             claimed = next((size for size in _PLATEAUS if size < tcb.path_mtu), 0)
-        claimed = max(claimed, MINIMUM_V4)
+        claimed = max(claimed, tcb.settings.min_path_mtu)
     if path.probe is not None and quoted == path.probe.seq and tcb.path_mtu <= claimed < path.probe_size:
         _tell_icmp(tcb, claimed, "it answers our probe", now)
         path.high = claimed

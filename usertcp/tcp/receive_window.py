@@ -39,7 +39,7 @@ def measure(tcb: Connection, segment: Segment, now: float) -> None:
 def grow(tcb: Connection, taken: int, now: float) -> None:
     """The application took ``taken`` bytes: once a round trip, see whether the buffer is too small."""
     most = tcb.settings.receive_buffer
-    if tcb.rcv_buf >= most:
+    if tcb.rcv_buf >= most or not tcb.settings.grow_receive_buffer:
         return
     tcb.rcv_taken += taken
     round_trip = tcb.rcv_rtt or tcb.rtt.srtt or 0.0

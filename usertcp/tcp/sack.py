@@ -28,7 +28,7 @@ def note_held(tcb: Connection, seq: int) -> None:
 
 def note_duplicate(tcb: Connection, left: int, right: int) -> None:
     """``left`` up to ``right`` came again: the next acknowledgment reports it (RFC 2883 §4)."""
-    if tcb.sack_ok:
+    if tcb.sack_ok and tcb.settings.dsack:
         tcb.dsack = (left, right)
 
 

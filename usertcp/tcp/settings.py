@@ -35,6 +35,8 @@ class Settings:
     window_clamp: int | None = None
     #: Unsent and unacknowledged data that one connection may hold.
     send_buffer: int = 4 << 20
+    #: Let the receive buffer grow, from what it is at first to what it may become.
+    grow_receive_buffer: bool = True
     #: Ranges with gaps between them that the reassembly queue may hold.
     max_gaps: int = 512
     #: Do not wait to fill segments (RFC 9293 §3.7.4: the Nagle algorithm is the default).
@@ -152,6 +154,7 @@ class Settings:
     #: Watch for spurious timeouts (RFC 5682); believe in one also where the acknowledgment covers what was sent again
     #: besides what was not.
     frto: bool = True
+    frto_beside_repeated: bool = False
     #: ICMP errors that end an attempt to connect: the "hard" ones (RFC 9293 §3.9.2.2), or "any", and of a connection
     #: that the peer opens with IPv4 those which say that nothing gets through to it; or of our own attempts only the
     #: "refusals", hard ones and those of somebody on the way; or "none".
@@ -162,6 +165,8 @@ class Settings:
     #: Explicit congestion notification (RFC 3168): "on" asks for it in our SYN, "passive" takes it where a
     #: peer asks, "off" does neither.  DCTCP cannot do without and asks unless it is "off".
     ecn: str = "passive"
+    #: So many repetitions of our SYN still ask for it (RFC 3168 §6.1.1.1).
+    ecn_syn_retries: int = 0
     #: The congestion controller: see :mod:`usertcp.tcp.congestion.registry`.
     congestion_control: str = "cubic"
     #: Ignore RSTs in TIME-WAIT (RFC 1337 §3, F1), so that an old duplicate can not end it early.  False: as
@@ -232,6 +237,13 @@ class Settings:
     traffic_class: int = 0
     #: In which order options stand, and how they are padded: a name of :data:`usertcp.wire.option_layout.LAYOUTS`.
     option_layout: str = "compact"
+    #: Report what came twice (RFC 2883).
+    dsack: bool = True
+    #: What a peer takes that does not say so, by IPv4 and IPv6 (RFC 9293 §3.7.1, MUST-15).
+    default_mss: int = 536
+    default_mss_ipv6: int = 1220
+    #: No ICMP message makes the path of IPv4 smaller than that (RFC 1191 §3 allows 68, which a forger would like).
+    min_path_mtu: int = 552
     #: The least MSS that a peer may make us use: a smaller one would only cost both sides CPU.
     min_mss: int = 48
     #: Which partial segments wait: "classic": all, for anything outstanding (RFC 9293 §3.7.4); "minshall": those
