@@ -8,8 +8,7 @@ from trio.testing import MockClock, check_half_closeable_stream
 
 import usertcp
 from usertcp.runtime.stream import TcpStream
-from usertcp.testing import Conditions, NetworkHost, Opener
-from usertcp.tcp.errors import ConnectionReset
+from usertcp.testing import Conditions, Link, NetworkHost, Opener
 
 SMALL = usertcp.Settings(initial_receive_buffer=8192, receive_buffer=8192, send_buffer=8192)
 
@@ -17,9 +16,10 @@ SMALL = usertcp.Settings(initial_receive_buffer=8192, receive_buffer=8192, send_
 class Maker:
     """Makes connected pairs of streams, one of each host."""
 
-    def __init__(self, client: NetworkHost, server: NetworkHost) -> None:
+    def __init__(self, client: NetworkHost, server: NetworkHost, link: Link) -> None:
         self._client = client
         self._server = server
+        self._link = link
         self._port = 1000
         self.made: list[TcpStream] = []
 
@@ -33,10 +33,14 @@ class Maker:
 
     async def clogged(self) -> tuple[TcpStream, TcpStream]:
         client, server = await self.pair()
+        there, back = self._link.there.conditions, self._link.back.conditions
+        # Where nothing is lost, buffers are full to the last byte after a few round trips.
+        self._link.change(Conditions(delay=0.01))
         for stream in (client, server):
             with trio.move_on_after(10):
                 while True:
                     await stream.send_all(bytes(4096))
+        self._link.change(there, back)
         return client, server
 
 
@@ -47,8 +51,7 @@ async def test_a_half_closeable_stream(
     async with usertcp_network() as network:
         client = await network.add_host("client", "10.0.0.2", settings=SMALL)
         server = await network.add_host("server", "10.0.0.1", settings=SMALL)
-        network.link(client, server, conditions)
-        maker = Maker(client, server)
+        maker = Maker(client, server, network.link(client, server, conditions))
         await check_half_closeable_stream(maker.pair, maker.clogged)
         assert len(maker.made) > 10
         await trio.sleep(2000)
