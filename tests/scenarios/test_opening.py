@@ -572,5 +572,5 @@ def test_a_syn_with_fin_may_be_dropped() -> None:
 
 
 def test_an_mss_of_nothing_says_nothing() -> None:
-    us, peer = established(mss=0)
+    us, _ = established(mss=0)
     assert us.tcb.snd_mss == 536
