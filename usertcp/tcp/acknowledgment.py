@@ -25,6 +25,7 @@ _ABSURD_RTT: Final = 600_000
 
 def acceptable(tcb: Connection, ack: int, now: float) -> bool:
     """RFC 5961 §5: SND.UNA - MAX.SND.WND =< SEG.ACK =< SND.NXT; anything else gets an ACK."""
+    settings = tcb.settings
     if ack > tcb.snd_nxt:
         if tcb.settings.challenge_unacceptable:
             output.challenge_ack(tcb, "it acknowledges what was never sent", now)
@@ -32,11 +33,16 @@ def acceptable(tcb: Connection, ack: int, now: float) -> bool:
             tcb.need_ack()
         tcb.outlet.count("ack-of-unsent")
         return False
-    if ack < tcb.snd_una - tcb.max_snd_wnd:
+    if ack < tcb.snd_una and not settings.accept_old_acks and ack < _oldest(tcb):
         output.challenge_ack(tcb, "its acknowledgment is older than any window", now)
         tcb.outlet.count("ack-too-old")
         return False
     return True
+
+
+def _oldest(tcb: Connection) -> int:
+    oldest = tcb.snd_una - tcb.max_snd_wnd
+    return max(oldest, tcb.iss + 1) if tcb.settings.reject_ghost_acks else oldest
 
 
 def process(tcb: Connection, segment: Segment, seq: int, ack: int, now: float) -> None:

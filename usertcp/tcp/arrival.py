@@ -9,14 +9,16 @@ packets so.  TIME-WAIT has a module of its own, :mod:`.time_wait`.
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from usertcp.tcp import (
+    acceptance,
     acknowledgment,
     advertised_window,
     calls,
     ecn,
     fast_open,
+    half_open,
     keepalive,
     opening,
     output,
@@ -26,17 +28,14 @@ from usertcp.tcp import (
 )
 from usertcp.tcp.errors import ConnectionRefused, ConnectionReset, HostUnreachable, IcmpMeaning, TcpError
 from usertcp.tcp.events import Kind, segment_in
-from usertcp.tcp.reset import reset_for, sequence_length
-from usertcp.tcp.states import RECEIVE_CLOSED, RECEIVING, SEND_CLOSED, Event, State
+from usertcp.tcp.refusal import answer_with_reset, drop
+from usertcp.tcp.states import RECEIVING, SEND_CLOSED, Event, State
 from usertcp.tcp.wakeup import OPENED, READABLE
 from usertcp.wire.seq import MASK, unwrap
-from usertcp.wire.tcp import ACK, ECE, FIN, NO_OPTIONS, PSH, RST, SYN, URG, Segment
+from usertcp.wire.tcp import ACK, ECE, FIN, PSH, RST, SYN, URG, Segment
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
-
-_TS_RECENT_LIFETIME: Final = 24 * 86400.0
-
 
 def segment_arrives(tcb: Connection, segment: Segment, now: float) -> None:
     """Process one segment for this pair of sockets."""
@@ -102,6 +101,9 @@ def _in_syn_sent(tcb: Connection, segment: Segment, now: float) -> None:
     if flags & ACK and not tcb.iss < ack <= tcb.snd_nxt:  # First, check the ACK bit
         drop(tcb, segment, "ack-of-unsent", "3.10.7.3", now)
         answer_with_reset(tcb, segment, now)
+        if tcb.settings.syn_again_after is not None and tcb.rtx and tcb.rtx.first.times_sent == 1:
+            tcb.retransmit_due = min(tcb.retransmit_due, now + tcb.settings.syn_again_after)
+            tcb.touch()
         return
     if flags & RST:  # Second, check the RST bit
         if flags & ACK:
@@ -186,19 +188,22 @@ def _take_what_was_queued(tcb: Connection, now: float) -> None:
 
 def _in_other_states(tcb: Connection, segment: Segment, now: float) -> None:
     seq = unwrap(segment.seq, tcb.rcv_nxt)
+    if tcb.state is State.SYN_RECEIVED and not half_open.takes(tcb, segment, seq, now):
+        return
     if segment.flags & SYN and tcb.state is State.SYN_RECEIVED:
         seq = _our_simultaneous_syn_ack(tcb, segment, seq)
         if seq == tcb.irs:  # the SYN that opened this, again: its text was taken or queued already
             segment.payload = b""
             segment.flags &= ~FIN
-    if not _check_sequence(tcb, segment, seq, now):  # First
+    if not tcb.accept(tcb, segment, seq, now):  # First
         return
     flags = segment.flags
     if flags & RST:  # Second
         _check_rst(tcb, segment, seq, now)
         return
     if flags & SYN:  # Fourth
-        if tcb.settings.syn_in_window_resets and tcb.state is not State.SYN_RECEIVED:
+        opened = tcb.state is not State.SYN_RECEIVED
+        if opened and tcb.settings.syn_in_window_resets and tcb.rcv_nxt <= seq < tcb.rcv_adv:
             _reset_by_syn(tcb, now)
         else:
             _check_syn(tcb, now)
@@ -222,122 +227,16 @@ def _our_simultaneous_syn_ack(tcb: Connection, segment: Segment, seq: int) -> in
     if seq == tcb.irs and segment.flags & ACK and not segment.flags & RST:
         segment.flags &= ~(SYN | ECE)  # ECE of a SYN,ACK echoes no mark (RFC 3168 §6.1.1)
         segment.window >>= tcb.snd_wscale  # a SYN's window is not scaled (RFC 7323 §2.2), the rest of this is
+        if tcb.settings.acknowledge_crossed_syn:
+            sack.note_duplicate(tcb, seq, seq + 1)
+            tcb.need_ack()
         return seq + 1
     return seq
 
 
-def _check_sequence(tcb: Connection, segment: Segment, seq: int, now: float) -> bool:
-    """First, check the sequence number, and the timestamp around it (RFC 7323 §5.3)."""
-    flags = segment.flags
-    if tcb.timestamps and segment.ts_val is None and tcb.settings.require_timestamps and not flags & RST:
-        drop(tcb, segment, "timestamp-missing", "RFC 7323 §3.2", now)
-        return False
-    ts_val = segment.ts_val if tcb.timestamps and not flags & (RST | SYN) else None
-    if ts_val is not None and (ts_val - tcb.ts_recent) & 0x80000000 and not _outdated(tcb, now):  # R1
-        drop(tcb, segment, "paws", "RFC 7323 §5.3", now)
-        if segment.payload and seq < tcb.rcv_nxt:
-            # An original that its own retransmission has overtaken: the sender is to know that it was sent in vain.
-            sack.note_duplicate(tcb, seq, min(seq + len(segment.payload), tcb.rcv_nxt))
-        if segment.payload or tcb.settings.paws_answers_empty:
-            tcb.need_ack()
-        return False
-    if not _in_window(tcb, segment, seq, now):  # R2
-        return False
-    if ts_val is not None and seq <= tcb.last_ack_sent:  # R3
-        tcb.ts_recent = ts_val
-        tcb.ts_recent_at = now
-    return True
-
-
-def _outdated(tcb: Connection, now: float) -> bool:
-    """After 24 days of silence the peer's clock may have wrapped: TS.Recent says nothing (RFC 7323 §5.5)."""
-    return now - tcb.ts_recent_at > _TS_RECENT_LIFETIME
-
-
-def _in_window(tcb: Connection, segment: Segment, seq: int, now: float) -> bool:
-    """Table 6."""
-    flags = segment.flags
-    # A RST's text is a comment, not data (§3.5.3, SHLD-2): only where it stands counts.
-    length = 0 if flags & RST else sequence_length(segment)
-    end = seq + length
-    rcv_nxt, edge = tcb.rcv_nxt, tcb.rcv_adv
-    if flags & RST and tcb.settings.reset_at == "acknowledged":
-        rcv_nxt = tcb.last_ack_sent
-    if length == 0:
-        # An empty segment may stand at the very edge: a peer that has filled the window sends its
-        # acknowledgments from there ("special allowance", §3.10.7.4).
-        if rcv_nxt <= seq <= edge:
-            return True
-    elif seq < edge and end > rcv_nxt:
-        return True
-    elif seq == rcv_nxt and not flags & (SYN | RST):
-        return _into_closed_window(tcb, segment)
-    if tcb.settings.old_acks_count and _is_old(tcb, segment, end):
-        return _only_its_acknowledgment(tcb, segment, seq, end)
-    _unacceptable(tcb, segment, seq, end, now)
-    return False
-
-
-def _is_old(tcb: Connection, segment: Segment, end: int) -> bool:
-    return end <= tcb.rcv_nxt and not segment.flags & (RST | SYN) and tcb.state is not State.SYN_RECEIVED
-
-
-def _only_its_acknowledgment(tcb: Connection, segment: Segment, seq: int, end: int) -> bool:
-    """Nothing of it is new, and it is answered; what it acknowledges counts."""
-    if end > seq:
-        sack.note_duplicate(tcb, seq, end)
-    segment.payload = b""
-    segment.flags &= ~FIN
-    tcb.need_ack()
-    return True
-
-
-def _into_closed_window(tcb: Connection, segment: Segment) -> bool:
-    """A probe of our closed window: its text cannot be taken, its ACK can, and a bare FIN needs no room."""
-    tcb.need_ack()
-    if segment.payload:
-        tcb.outlet.count("window-closed")
-        segment.payload = b""
-        segment.flags &= ~FIN
-    return True
-
-
-def _unacceptable(tcb: Connection, segment: Segment, seq: int, end: int, now: float) -> None:
-    flags = segment.flags
-    if flags & RST:
-        drop(tcb, segment, "reset-outside-window", "3.10.7.4", now)
-        return
-    drop(tcb, segment, "old-duplicate" if end <= tcb.rcv_nxt else "outside-window", "3.10.7.4", now)
-    if flags & SYN and tcb.state is State.SYN_RECEIVED and seq == tcb.irs:
-        # The peer has not seen our SYN,ACK: the acknowledgment that is due is that SYN,ACK again.
-        ecn.syn_again(tcb, segment)
-        if tcb.rtx and tcb.rtx.first.syn:
-            tcb.rtx.mark_lost(tcb.rtx.first)
-            tcb.touch()
-        return
-    if flags & SYN and tcb.state is not State.SYN_RECEIVED:
-        _check_syn(tcb, now)
-        return
-    if flags & FIN and end == tcb.rcv_nxt and tcb.state in RECEIVE_CLOSED:
-        tcb.step(Event.RCV_FIN, now)
-    if end > seq:
-        if end <= tcb.rcv_nxt and not flags & SYN:
-            sack.note_duplicate(tcb, seq, end)
-        if tcb.ack_timing is not None and seq < tcb.rcv_nxt:
-            tcb.ack_timing.disorder(tcb)
-        tcb.need_ack()
-    elif tcb.settings.challenge_unacceptable:
-        # Two ends that disagree must not answer each other's empty segments for ever.
-        output.challenge_ack(tcb, "it lies outside the window", now)
-    else:
-        tcb.need_ack()
-
-
 def _check_rst(tcb: Connection, segment: Segment, seq: int, now: float) -> None:
     """Second, check the RST bit, as RFC 5961 §3 has it."""
-    where = tcb.settings.reset_at
-    exact = seq == (tcb.last_ack_sent if where == "acknowledged" else tcb.rcv_nxt)
-    if not (exact or (where == "window" and seq < tcb.rcv_adv)):
+    if not _is_exact(tcb, seq):
         if seq < tcb.rcv_adv:
             output.challenge_ack(tcb, "a RST inside the window, but not at its left edge", now)
         drop(tcb, segment, "reset-not-exact", "3.10.7.4", now)
@@ -358,6 +257,20 @@ def _check_rst(tcb: Connection, segment: Segment, seq: int, now: float) -> None:
         error = ConnectionReset(f"the peer sent a RST in {state}")
     tcb.step(Event.RCV_RST, now)
     tcb.end(now, error)
+
+
+def _is_exact(tcb: Connection, seq: int) -> bool:
+    """Whether a RST in the window stands where one of the peer's must (RFC 5961 §3.2)."""
+    where = tcb.settings.reset_at
+    if where == "acknowledged":
+        return seq == tcb.last_ack_sent
+    if where == "window":
+        return seq < tcb.rcv_adv
+    if seq == tcb.rcv_nxt or where == "next":
+        return seq == tcb.rcv_nxt
+    held = tcb.receive_buffer.held
+    at_sack = bool(held) and seq == held[-1].end and tcb.sack_ok
+    return at_sack or (seq == tcb.rcv_nxt - 1 and tcb.state in acceptance.BEFORE_FIN)
 
 
 def _return_to_listen(tcb: Connection, event: Event, now: float) -> None:
@@ -450,6 +363,9 @@ def _check_urgent(tcb: Connection, segment: Segment, seq: int) -> None:
 def _process_text(tcb: Connection, segment: Segment, seq: int, now: float) -> None:
     """Seventh, process the segment text, and note where the FIN stands."""
     if tcb.state not in RECEIVING:
+        if tcb.settings.reset_late_data and seq < tcb.rcv_nxt < seq + len(segment.payload):
+            answer_with_reset(tcb, segment, now)  # it goes on behind its own FIN
+            calls.lost_data(tcb, now)
         return
     payload = segment.payload
     if payload and (tcb.released or tcb.receive_shut) and _nobody_reads(tcb, segment, seq, now):
@@ -518,6 +434,8 @@ def _in_order(tcb: Connection, segment: Segment, payload: bytes | memoryview, no
         # The largest segment seen is what "full-sized" means for this peer (§3.8.6.3).
         tcb.rcv_mss = min(length, tcb.path.link_mtu - opening.header_length(tcb))
     if buffer.held:
+        if tcb.dsack is None and buffer.held[0].seq < tcb.rcv_nxt:
+            sack.note_duplicate(tcb, buffer.held[0].seq, min(buffer.held[0].end, tcb.rcv_nxt))
         before = tcb.rcv_nxt
         tcb.rcv_nxt = buffer.pull(before)
         length += tcb.rcv_nxt - before
@@ -623,20 +541,3 @@ def _ends_opening(tcb: Connection, meaning: IcmpMeaning) -> bool:
     if len(tcb.local_address) == 16:
         return meaning is IcmpMeaning.HARD
     return meaning in (IcmpMeaning.NO_ROUTE, IcmpMeaning.UNDERWAY)
-
-
-def answer_with_reset(tcb: Connection, segment: Segment, now: float) -> None:
-    """The RST of §3.5.2 for a segment that cannot be for this connection."""
-    reset = reset_for(segment)
-    if reset is not None:
-        tcb.segments_sent += 1
-        tcb.outlet.count("resets-sent")
-        tcb.outlet.transmit(tcb, reset.seq, reset.ack, reset.flags, 0, None, 0, NO_OPTIONS, b"", now)
-
-
-def drop(tcb: Connection, segment: Segment, reason: str, section: str, now: float) -> None:
-    """Count a segment that is thrown away, and say why."""
-    tcb.outlet.count(reason)
-    trace = tcb.outlet.trace
-    if trace is not None:
-        trace((Kind.DROPPED, now, tcb.number, reason, section, segment.seq, len(segment.payload)))

@@ -20,6 +20,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Protocol
 
 from usertcp.tcp import (
+    acceptance,
     advertised_window,
     arrival,
     bursts,
@@ -123,6 +124,7 @@ class Connection:
     """A transmission control block; see the module's text.  Addresses are 4 or 16 bytes."""
 
     __slots__ = (
+        "accept",
         "ack_due",
         "ack_now",
         "ack_timing",
@@ -416,9 +418,11 @@ class Connection:
         self.ack_due = inf
         #: What is known of the peer's and the application's habits; None: nothing, and nobody asks.
         self.ack_timing = AckTiming() if settings.adaptive_acks else None
+        # Until when a period of challenge ACKs lasts, and how many it has had
         self.challenge_after = -inf
-        #: How many there were since ``challenge_after`` was set.
         self.challenges = 0
+        #: The first check of an arriving segment.
+        self.accept = acceptance.RULES[settings.acceptance]
 
         # Retransmission and recovery
         self.rtt = make_estimator(settings)

@@ -37,6 +37,13 @@ def send_syn(tcb: Connection, now: float) -> None:
     tcb.touch()
 
 
+def repeat_syn(tcb: Connection) -> None:
+    """Our SYN, or SYN,ACK, leaves again if it is not acknowledged."""
+    if tcb.rtx and tcb.rtx.first.syn:
+        tcb.rtx.mark_lost(tcb.rtx.first)
+        tcb.touch()
+
+
 def begin(tcb: Connection, iss: int) -> None:
     """Our sequence begins: SND.UNA = ISS, SND.NXT = ISS+1."""
     tcb.own_mss = announced_mss(tcb)

@@ -350,20 +350,25 @@ def _acceptable_seq(tcb: Connection) -> int:
 
 def challenge_ack(tcb: Connection, reason: str, now: float) -> None:
     """Answer a suspicious segment with an acknowledgment, at a bounded rate (RFC 5961 §7)."""
-    settings = tcb.settings
+    if may_challenge(tcb, reason, now):
+        tcb.need_ack()
+
+
+def may_challenge(tcb: Connection, reason: str, now: float) -> bool:
+    """Whether the rate lets a suspicious segment be answered (RFC 5961 §7)."""
     if now >= tcb.challenge_after:
-        tcb.challenge_after = now + settings.challenge_interval
+        tcb.challenge_after = now + tcb.settings.challenge_interval
         tcb.challenges = 0
-    allowed = tcb.challenges < settings.challenge_count
+    allowed = tcb.challenges < tcb.settings.challenge_count
     trace = tcb.outlet.trace
     if trace is not None:
         trace((Kind.CHALLENGE_ACK, now, tcb.number, reason, allowed))
     if not allowed:
         tcb.outlet.count("challenge-acks-held-back")
-        return
+        return False
     tcb.outlet.count("challenge-acks")
     tcb.challenges += 1
-    tcb.need_ack()
+    return True
 
 
 def send_keepalive(tcb: Connection, now: float) -> None:

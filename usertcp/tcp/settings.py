@@ -230,6 +230,20 @@ class Settings:
     challenge_count: int = 1
     #: Empty unacceptable segments are answered at the same rate; False: each is.
     challenge_unacceptable: bool = True
+    #: Which segments are acceptable, a name of :data:`usertcp.tcp.acceptance.RULES`.  "table": RFC 9293 §3.4, Table 6;
+    #: "last-ack": the window begins at our last acknowledgment, and text beyond it is taken whole or not at all.
+    acceptance: str = "table"
+    #: What a child in SYN-RECEIVED answers, a name of :data:`usertcp.tcp.half_open.RULES`: as a "connection", or as
+    #: a "request" or the "entry" of a cache, which are less than that.
+    half_open: str = "connection"
+    #: Acknowledgments older than any window are as good as old ones (before RFC 5961 §5); those of numbers from before
+    #: our SYN are not even old.
+    accept_old_acks: bool = False
+    reject_ghost_acks: bool = False
+    #: After a SYN,ACK that acknowledges something else our SYN leaves again so soon, once; None: when its time comes.
+    syn_again_after: float | None = None
+    #: A SYN,ACK that crossed ours is acknowledged, although it is an acknowledgment itself.
+    acknowledge_crossed_syn: bool = False
     #: The hop limit (IPv4: TTL) of what we send (RFC 9293 §3.9.2, MUST-49).
     ttl: int = 64
     #: The traffic class (IPv4: TOS), 0 to 255: the Differentiated Services field and two bits that belong to ECN and
