@@ -79,7 +79,8 @@ def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: floa
             segments = max(1, -(-(dsack[1] - dsack[0]) // tcb.snd_mss))
             tcb.dsacks += segments
             delivery.came_twice = segments * tcb.snd_mss
-            tcb.rack.dsack_seen(tcb.snd_una, tcb.snd_nxt)
+            if tcb.usage is None or (tcb.rack.reordering_seen and dsack[1] != tcb.recovery.tlp_end):
+                tcb.rack.dsack_seen(tcb.snd_una, tcb.snd_nxt)
     rtt = _take_sample(tcb, segment, delivery, now)
     if tcb.usage is not None and rtt is not None and not (tcb.opened_passively and una == tcb.iss):
         # (what a SYN,ACK took says little of what the path does to data)

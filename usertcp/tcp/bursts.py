@@ -46,10 +46,7 @@ def paced(tcb: Connection) -> int:
         if settings.tso_rtt_log:
             halvings = int(min(tcb.rtt.min_rtt, 1.0) * _MICROSECONDS) >> settings.tso_rtt_log
             size = min(size + (_LARGEST >> min(halvings, 32)), _LARGEST)
-    segments = max(size // mss, settings.tso_min_segments)
-    if tcb.max_snd_wnd:
-        segments = max(min(segments, (tcb.max_snd_wnd >> 1) // mss), 1)  # so that two fit into the peer's window
-    return segments * mss
+    return max(size // mss, settings.tso_min_segments) * mss
 
 
 def pacing_rate(tcb: Connection, srtt: float) -> float:
@@ -62,6 +59,14 @@ def pacing_rate(tcb: Connection, srtt: float) -> float:
 
 #: By the names that :attr:`Settings.super_segments <usertcp.tcp.settings.Settings.super_segments>` has for them.
 RULES: Final[dict[str, Rule]] = {"millisecond": millisecond, "paced": paced}
+
+
+def largest(tcb: Connection) -> int:
+    """The most that a write puts together for one super-segment: no more than half of the peer's largest window."""
+    mss = tcb.snd_mss
+    most = min(tcb.gso_payload, _LARGEST)
+    window = tcb.max_snd_wnd >> 1
+    return max(min(most, window or most) // mss, 1) * mss
 
 
 def half_window(tcb: Connection) -> int:

@@ -138,6 +138,8 @@ class Connection:
         "close_queued",
         "congestion",
         "corked",
+        "data_segments_received",
+        "data_segments_sent",
         "deferred",
         "defers_bursts",
         "delivered",
@@ -161,8 +163,6 @@ class Connection:
         "iss",
         "keepalive",
         "keepalive_due",
-        "keepalive_probes",
-        "keepalive_sent_at",
         "key",
         "largest_burst",
         "last_ack_sent",
@@ -182,6 +182,7 @@ class Connection:
         "nodelay",
         "number",
         "opened_passively",
+        "out_of_order_segments",
         "outlet",
         "own_mss",
         "pace_at",
@@ -191,7 +192,11 @@ class Connection:
         "path_mtu",
         "peer_mss",
         "pending",
+        "probed_at",
+        "probes",
         "probing",
+        "push_ends",
+        "pushed_end",
         "pushes_bursts",
         "rack",
         "rcv_adv",
@@ -350,6 +355,9 @@ class Connection:
         self.more = False
         #: Where the last segment ended that was not full.
         self.partial_end = 0
+        #: Where PSH is due, and where it was decided to be due last (``push_super_segments`` only).
+        self.push_ends: list[int] = []
+        self.pushed_end = 0
         # How much leaves in one go (see sendable, bursts)
         self.sendable = sendable.RULES[settings.nagle]
         self.largest_burst = bursts.RULES[settings.super_segments]
@@ -463,15 +471,20 @@ class Connection:
         # Other timers
         self.keepalive = settings.keepalive
         self.keepalive_due = inf
-        self.keepalive_probes = 0
-        self.keepalive_sent_at = -inf
+        #: Keep-alives and probes of a closed window, since the last one was answered, and when that was sent.
+        self.probes = 0
+        self.probed_at = -inf
         self.time_wait_due = inf
         self.fin_wait_2_due = inf
 
         self.last_sent_at = -inf
         self.last_arrival = -inf
+        #: As they are on the wire: a super-segment counts for what the device makes of it.
         self.segments_sent = 0
+        self.data_segments_sent = 0
         self.segments_received = 0
+        self.data_segments_received = 0
+        self.out_of_order_segments = 0
         self.bytes_sent = 0
         self.bytes_received = 0
         self.retransmissions = 0
@@ -522,6 +535,8 @@ class Connection:
         """
         self.more = more
         taken = calls.send(self, data, now)
+        if self.pushes_bursts and taken:
+            output.note_push(self, ends=not more and taken == len(data))
         if end_of_record and taken == len(data):
             self.record_ends = self.record_ends or []
             self.record_ends.append(self.send_buffer.end)
@@ -590,8 +605,10 @@ class Connection:
         path_mtu.packet_too_big(self, mtu, seq, now)
 
     def push(self, now: float) -> None:
-        """What is queued waits no more for company: :attr:`nodelay` was set, or :attr:`corked` cleared."""
+        """What is queued waits no more for company: :attr:`nodelay` was set, :attr:`corked` cleared, or a write ended."""
         self.more = False
+        if self.pushes_bursts:
+            output.note_push(self, ends=True)
         self.touch()
 
     def run_timers(self, now: float) -> None:
@@ -650,6 +667,11 @@ class Connection:
     def rcv_wnd(self) -> int:
         """The window that the peer still has, in bytes."""
         return self.rcv_adv - self.rcv_nxt
+
+    @property
+    def unanswered_probes(self) -> int:
+        """How many keep-alives, or probes of a closed window, nothing has arrived after."""
+        return self.probes if self.last_arrival < self.probed_at else 0
 
     @property
     def in_flight(self) -> int:

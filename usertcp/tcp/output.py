@@ -146,9 +146,31 @@ def _send_record(tcb: Connection, record: Record, now: float, *, capable: bool =
         if record.fin:
             flags |= FIN
     if tcb.pushes_bursts and length:
-        record.push = record.push or flags & PSH > 0
-        flags |= PSH if record.push or length > tcb.snd_mss else 0
+        flags = flags & ~PSH | _push_of(tcb, record, length)
     transmit(tcb, record.seq, flags, payload, now, codepoint=codepoint)
+
+
+def note_push(tcb: Connection, *, ends: bool) -> None:
+    """The application has written: a write ends here, or half of the peer's window was written without such an end."""
+    end, before = tcb.send_buffer.end, tcb.push_ends[-1] if tcb.push_ends else 0
+    if tcb.snd_nxt < before < end and (before - tcb.snd_nxt) % bursts.largest(tcb) and not _ends_record(tcb, before):
+        tcb.push_ends.pop()  # what was written now goes on filling the packet that ended there
+    if ends or end > max(tcb.pushed_end, tcb.iss + 1) + (tcb.max_snd_wnd >> 1):
+        tcb.push_ends.append(end)
+        tcb.pushed_end = end
+
+
+def _ends_record(tcb: Connection, seq: int) -> bool:
+    return tcb.record_ends is not None and seq in tcb.record_ends
+
+
+def _push_of(tcb: Connection, record: Record, length: int) -> int:
+    """PSH, if a write ends with ``record``, or if it is a super-segment."""
+    ends, end = tcb.push_ends, record.seq + length
+    while ends and ends[0] <= end:
+        record.push = record.push or ends[0] == end
+        ends.pop(0)
+    return PSH if record.push or length > tcb.snd_mss else 0
 
 
 # -- New data and the FIN ----------------------------------------------------------------------------
@@ -427,7 +449,11 @@ def transmit(
     if seq < tcb.snd_up <= seq + 0xFFFF and not flags & (SYN | RST):
         flags |= URG  # RFC 9293 §3.8.5 (MUST-30)
         urgent = tcb.snd_up - seq
-    tcb.segments_sent += 1
+    segments = 1
+    if len(payload):
+        segments = -(-len(payload) // tcb.snd_mss)
+        tcb.data_segments_sent += segments
+    tcb.segments_sent += segments
     tcb.outlet.transmit(
         tcb, seq & MASK, ack, flags, window, ts_val, ts_ecr, options, payload, now, codepoint, urgent
     )

@@ -146,7 +146,7 @@ def reordering_timeout(tcb: Connection, now: float) -> None:
         if not tcb.recovery.active:
             why = "reordering can not explain it any more: fast retransmit (RACK)"
             _enter(tcb, Delivery(), tcb.snd_una, why, now)
-        elif tcb.recovery.state is CaState.RECOVERY:
+        elif tcb.recovery.state is CaState.RECOVERY and tcb.usage is None:
             _reduce_proportionally(tcb, 0, safe=False)
         tcb.touch()
 

@@ -89,11 +89,13 @@ def _put(socket: TcpSocket, connection: Connection, what: Sending, data: memoryv
         room = space.room(connection)
         piece = data[taken : taken + room]
         if not piece and data:
+            if taken:
+                connection.push(now)
             break
         last = taken + len(piece) == len(data)
         before = connection.send_buffer.end
         ends_record = last and bool(what.flags & c.MSG_EOR)
-        more = bool(what.flags & c.MSG_MORE)
+        more = bool(what.flags & c.MSG_MORE) or not last
         urgent = last and bool(what.flags & c.MSG_OOB)
         connection.send(bytes(piece), now, more=more, end_of_record=ends_record, urgent=urgent)
         space.added(before, end_of_record=ends_record)
