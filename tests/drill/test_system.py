@@ -120,5 +120,5 @@ def test_remembered_variables_are_set_again() -> None:
 
 def test_a_variable_without_a_setting_keeps_its_default() -> None:
     assert SYSTEM.apply(SetSysctl("net.ipv4.tcp_thin_linear_timeouts", "0")).settings == SYSTEM.settings
-    with pytest.raises(NotPossible, match="tcp_thin_linear_timeouts=1: this stack does as 0 says only"):
+    with pytest.raises(NotPossible, match="tcp_thin_linear_timeouts=1: its default only: a timer doubles"):
         SYSTEM.apply(SetSysctl("net.ipv4.tcp_thin_linear_timeouts", "1"))

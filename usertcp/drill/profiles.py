@@ -178,6 +178,7 @@ _FREEBSD: Final = Profile(
     ),
     sockets=SocketConfig(
         somaxconn=128,
+        fast_open=1,
         send_buffer=32768,
         most_send_buffer=2 << 20,
         send_buffer_limit=2 << 20,

@@ -10,13 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from usertcp.drill.target import NotPossible
-from usertcp.sim.posix import SocketConfig
-from usertcp.stack.host import HostConfig
-from usertcp.tcp.settings import Settings
 
 if TYPE_CHECKING:
     from usertcp.drill.system import System
@@ -66,7 +63,7 @@ def set_variable(system: System, table: Mapping[str, Variable], name: str, text:
     except ValueError as error:
         raise NotPossible(f"sysctl {plain}={text}: not a valid value ({error})") from None
     if variable.effect.fixed and value != variable.read(variable.default):
-        raise NotPossible(f"sysctl {plain}={text}: this stack does as {variable.default} says only")
+        raise NotPossible(f"sysctl {plain}={text}: {variable.effect.says}")
     try:
         return variable.effect.change(replace(system, values={**system.values, key: value}), value)
     except Refused as error:
@@ -185,28 +182,9 @@ def of_sockets(name: str, make: Callable[[int], Any] = int, note: str = "") -> E
     return Effect(lambda system, value: system.with_sockets(**{name: make(first(value))}), _says(f"`{name}`", note))
 
 
-def later(name: str, make: Callable[[int], Any] = bool, note: str = "") -> Effect:
-    """Becomes the setting ``name`` if there is one; else the variable keeps its default."""
-    return setting(name, make, note) if _has(Settings, name) else _FIXED
-
-
-def later_socket(name: str, make: Callable[[int], Any] = int) -> Effect:
-    """The same for the socket layer's configuration."""
-    return of_sockets(name, make) if _has(SocketConfig, name) else _FIXED
-
-
-def later_host(name: str, make: Callable[[int], Any] = bool) -> Effect:
-    """The same for the host's configuration."""
-    return of_host(name, make) if _has(HostConfig, name) else _FIXED
-
-
-def _has(kind: type[Settings | SocketConfig | HostConfig], name: str) -> bool:
-    return name in {f.name for f in fields(kind)}
-
-
-_FIXED: Final = Effect(
-    lambda system, value: system, "its default only: there is no setting for it", seen=False, fixed=True
-)
+def default_only(does: str) -> Effect:
+    """For a variable that must stay what it is; ``does``: what this stack always does."""
+    return Effect(lambda system, value: system, f"its default only: {does}", seen=False, fixed=True)
 
 
 def only(*allowed: int | str, does: str) -> Effect:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from usertcp.drill.sysctl import (
@@ -9,9 +10,9 @@ from usertcp.drill.sysctl import (
     Refused,
     Value,
     Variable,
+    default_only,
     first,
     flag,
-    later,
     nothing,
     number,
     of_host,
@@ -64,6 +65,16 @@ def _ack_delay(system: System, value: Value) -> System:
     return system.with_settings(ack_delay=_milliseconds(system, "delacktime") if on else 0.0)
 
 
+def _fast_open(bit: int) -> Callable[[System, Value], System]:
+    """Clients (1) or servers (2)."""
+
+    def change(system: System, value: Value) -> System:
+        bits = system.sockets.fast_open & ~bit | (bit if first(value) else 0)
+        return system.with_settings(fast_open=bool(bits)).with_sockets(fast_open=bits)
+
+    return change
+
+
 def _least_sizes(system: System, value: Value) -> System:
     return system.with_settings(min_mss=first(value), min_path_mtu=max(first(value) + _HEADERS, 68))
 
@@ -95,14 +106,14 @@ _TCP: Final[dict[str, Variable]] = {
     "mssdflt": Variable("536", number(216, 65535), setting("default_mss", int)),
     "v6mssdflt": Variable("1220", number(216, 65535), setting("default_mss_ipv6", int)),
     "minmss": Variable("216", number(0, 65535), Effect(_least_sizes, "`min_mss`, and `min_path_mtu` with its headers")),
-    "fastopen.server_enable": Variable("0", flag, later("fast_open_server")),
-    "fastopen.client_enable": Variable("1", flag, later("fast_open_client")),
+    "fastopen.server_enable": Variable("0", flag, Effect(_fast_open(2), "`fast_open` of the sockets")),
+    "fastopen.client_enable": Variable("1", flag, Effect(_fast_open(1), "`fast_open`, and that of the sockets")),
     # -- Buffers
     "recvspace": Variable("65536", number(1, _LARGE), setting("initial_receive_buffer", int)),
     "sendspace": Variable("32768", number(1, _LARGE), of_sockets("send_buffer")),
     "recvbuf_auto": Variable("1", flag, setting("grow_receive_buffer")),
     "recvbuf_max": Variable("2097152", number(1, _LARGE), setting("receive_buffer", int)),
-    "sendbuf_auto": Variable("1", flag, later("grow_send_buffer")),
+    "sendbuf_auto": Variable("1", flag, default_only("the send buffer grows with the congestion window")),
     "sendbuf_max": Variable("2097152", number(1, _LARGE), of_sockets("most_send_buffer")),
     "sendbuf_inc": Variable("8192", number(1, _LARGE), nothing("by how much the send buffer grows at once")),
     # -- Timers
@@ -133,7 +144,7 @@ _TCP: Final[dict[str, Variable]] = {
     "initcwnd_segments": Variable("10", number(1, _LARGE), setting("initial_window", int)),
     "abc_l_var": Variable("2", number(0, _LARGE), setting("ack_counting_limit", int)),
     "rfc3465": Variable("1", flag, only(1, does="bytes are counted")),
-    "rfc3042": Variable("1", flag, later("limited_transmit")),
+    "rfc3042": Variable("1", flag, default_only("new data follows the first duplicates")),
     "rfc3390": Variable("1", flag, only(1, does="the initial window is that of RFC 6928")),
     "rfc6675_pipe": Variable("1", flag, only(1, does="what is in flight is counted as RFC 6675 has it")),
     "sack.revised": Variable("1", flag, only(1, does="what is in flight is counted as RFC 6675 has it")),
@@ -158,12 +169,14 @@ _TCP: Final[dict[str, Variable]] = {
     "syncookies": Variable("1", flag, of_host("syn_cookies")),
     "syncookies_only": Variable("0", flag, only(0, does="cookies are for a backlog that is full")),
     "syncache.rexmtlimit": Variable("3", number(0, 12), setting("syn_ack_retries", int)),
-    "syncache.rst_on_sock_fail": Variable("1", flag, later("abort_on_overflow")),
+    "syncache.rst_on_sock_fail": Variable("1", flag, nothing("a socket can always be made")),
     "nolocaltimewait": Variable("0", flag, nothing("about connections of a host with itself")),
     # -- Path MTU
-    "path_mtu_discovery": Variable("1", flag, later("path_mtu_discovery")),
+    "path_mtu_discovery": Variable("1", flag, default_only("the path's MTU is always found out")),
     "pmtud_blackhole_detection": Variable("0", number(0, 3), setting("mtu_probing")),
-    "pmtud_blackhole_mss": Variable("1200", number(216, 65535), later("probe_base_mss", int)),
+    "pmtud_blackhole_mss": Variable(
+        "1200", number(216, 65535), default_only("where probing for the path's MTU begins is fixed")
+    ),
     "v6pmtud_blackhole_mss": Variable("1220", number(216, 65535), nothing("about IPv6 and black holes")),
     # -- Other stacks
     "functions_default": Variable("freebsd", word, only("freebsd", does="there is one TCP")),

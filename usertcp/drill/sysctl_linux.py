@@ -10,10 +10,9 @@ from usertcp.drill.sysctl import (
     Refused,
     Value,
     Variable,
+    default_only,
     first,
     flag,
-    later,
-    later_socket,
     nothing,
     number,
     numbers,
@@ -186,9 +185,11 @@ _TCP: Final[dict[str, Variable]] = {
     ),
     "tcp_recovery": Variable("1", number(0, 7), Effect(_recovery, "RACK with the reordering window of RFC 8985 only")),
     "tcp_reordering": Variable("3", number(1, 300), setting("reordering", int)),
-    "tcp_max_reordering": Variable("300", number(1, _LARGE), later("max_reordering", int)),
-    "tcp_min_rtt_wlen": Variable("300", number(0, 86400), later("min_rtt_window", float)),
-    "tcp_thin_linear_timeouts": Variable("0", flag, later("thin_linear_timeouts")),
+    "tcp_max_reordering": Variable("300", number(1, _LARGE), default_only("reordering is adapted to without a bound")),
+    "tcp_min_rtt_wlen": Variable(
+        "300", number(0, 86400), default_only("the least round trip is that of the whole connection")
+    ),
+    "tcp_thin_linear_timeouts": Variable("0", flag, default_only("a timer doubles however little is outstanding")),
     "tcp_retrans_collapse": Variable("1", flag, only(1, does="small segments are joined when they are sent again")),
     "tcp_fack": Variable("0", number(0, _LARGE), nothing("has no effect in kernels from 4.15 on")),
     "tcp_low_latency": Variable("0", number(0, _LARGE), nothing("has no effect in kernels from 4.14 on")),
@@ -218,21 +219,27 @@ _TCP: Final[dict[str, Variable]] = {
     ),
     "tcp_stdurg": Variable("0", flag, only(0, does="the urgent pointer points behind the urgent byte")),
     "tcp_syncookies": Variable("1", number(0, 2), Effect(_syn_cookies, "`syn_cookies`; 2 is refused")),
-    "tcp_abort_on_overflow": Variable("0", flag, later("abort_on_overflow")),
-    "tcp_max_syn_backlog": Variable("128", number(0, _LARGE), later_socket("max_syn_backlog")),
+    "tcp_abort_on_overflow": Variable("0", flag, default_only("who finds a full backlog is not told")),
+    "tcp_max_syn_backlog": Variable(
+        "128", number(0, _LARGE), default_only("half-open connections are bounded by the listener's backlog")
+    ),
     "tcp_max_orphans": Variable("65536", number(0, _LARGE), of_host("max_orphans", int)),
     "tcp_tw_reuse": Variable("2", number(0, 2), only(0, 2, does="connect() never takes a pair in TIME-WAIT")),
     # -- Path MTU
     "tcp_mtu_probing": Variable(
         "0", number(0, 2), Effect(_mtu_probing, "`mtu_probing`; probing from the start is refused")
     ),
-    "tcp_base_mss": Variable("1024", number(1, _LARGE), later("probe_base_mss", int)),
+    "tcp_base_mss": Variable(
+        "1024", number(1, _LARGE), default_only("where probing for the path's MTU begins is fixed")
+    ),
     "tcp_mtu_probe_floor": Variable("48", number(1, _LARGE), only(48, does="probing has no floor of its own")),
-    "tcp_probe_threshold": Variable("8", number(0, _LARGE), later("probe_threshold", int)),
-    "tcp_probe_interval": Variable("600", number(0, _LARGE), later("probe_interval", float)),
+    "tcp_probe_threshold": Variable(
+        "8", number(0, _LARGE), default_only("how close probing for the path's MTU comes is fixed")
+    ),
+    "tcp_probe_interval": Variable("600", number(0, _LARGE), default_only("the path is tried again after ten minutes")),
     # -- IP
     "ip_default_ttl": Variable("64", number(1, 255), setting("ttl", int)),
-    "ip_no_pmtu_disc": Variable("0", number(0, 3), later("path_mtu_off")),
+    "ip_no_pmtu_disc": Variable("0", number(0, 3), default_only("the path's MTU is always found out")),
 }
 
 _CUBIC: Final[dict[str, Variable]] = {
@@ -256,7 +263,9 @@ LINUX: Final[dict[str, Variable]] = {
     "net.core.wmem_max": Variable("4194304", number(4608, _LARGE), of_sockets("send_buffer_limit")),
     "net.core.rmem_default": Variable("212992", number(2304, _LARGE), of_sockets("receive_buffer")),
     "net.core.wmem_default": Variable("212992", number(4608, _LARGE), nothing("for sockets other than TCP's")),
-    "net.ipv4.route.min_adv_mss": Variable("256", number(0, _LARGE), later("min_advertised_mss", int)),
+    "net.ipv4.route.min_adv_mss": Variable(
+        "256", number(0, _LARGE), default_only("the MSS offered is that of the link, however small")
+    ),
     "net.ipv4.route.min_pmtu": Variable("552", number(68, _LARGE), setting("min_path_mtu", int)),
     "net.ipv4.route.mtu_expires": Variable("600", number(0, _LARGE), nothing("scripts end before")),
     "net.ipv6.bindv6only": Variable("0", flag, only(0, does="a socket of both families takes both")),
