@@ -56,6 +56,7 @@ FRAGMENT_TOO_LONG = (44, "00 fff9 00000007")
         ([UNKNOWN[0x9E]], Problem(icmp.V6_UNRECOGNIZED_OPTION, 42)),
         ([UNKNOWN[0xDE]], Problem(icmp.V6_UNRECOGNIZED_OPTION, 42)),
         ([FINE, UNKNOWN[0x9E]], Problem(icmp.V6_UNRECOGNIZED_OPTION, 50)),
+        ([NO_SEGMENTS, UNKNOWN[0x9E]], Problem(icmp.V6_UNRECOGNIZED_OPTION, 50)),
         ([(60, "00 0000 01009e00")], Problem(icmp.V6_UNRECOGNIZED_OPTION, 46)),
         ([ROUTING], Problem(icmp.V6_ERRONEOUS_HEADER, 42)),
         ([FINE, ROUTING], Problem(icmp.V6_ERRONEOUS_HEADER, 50)),
@@ -89,6 +90,9 @@ def test_what_is_to_be_skipped_is_skipped(headers: list[tuple[int, str]]) -> Non
     "sent",
     [
         packet(UNKNOWN[0x5E]),  # 01: discard, and nothing else
+        packet((60, "00 5e00 9e000000")),
+        packet(UNKNOWN[0x5E], UNKNOWN[0x9E]),
+        packet((60, "00 010300000001"), UNKNOWN[0x5E], ROUTING),
         packet(UNKNOWN[0x9E], dst=PEER),
         packet(UNKNOWN[0x9E], dst=bytes.fromhex("ff02") + bytes(13) + b"\1"),
         packet(UNKNOWN[0x9E], upper=58, body=icmp.emit_v6(icmp.TimeExceeded(0, b""), PEER, US)),
@@ -97,7 +101,19 @@ def test_what_is_to_be_skipped_is_skipped(headers: list[tuple[int, str]]) -> Non
         packet(UNKNOWN[0x9E])[:39],
         packet((44, "00 0009 00000007"), body=bytes(16)),
     ],
-    ids=["silent", "not for us", "to a group", "an error", "nothing", "truncated", "no header", "a good fragment"],
+    ids=[
+        "silent",
+        "silent before an option",
+        "silent before a header",
+        "silent between",
+        "not for us",
+        "to a group",
+        "an error",
+        "nothing",
+        "truncated",
+        "no header",
+        "a good fragment",
+    ],
 )
 def test_nothing_is_said_about_others(sent: bytes) -> None:
     """RFC 8200 §4.2, RFC 4443 §2.4(e)."""

@@ -20,6 +20,10 @@ class Problem(NamedTuple):
     pointer: int
 
 
+#: A packet that is discarded, and nothing said.
+_SILENT = Problem(-1, -1)
+
+
 def problem_of(packet: Buffer) -> Problem | None:
     """The first problem that the sender of ``packet``, of at least 40 bytes, is to be told of; None: there is none.
 
@@ -34,11 +38,12 @@ def problem_of(packet: Buffer) -> Problem | None:
             return None
         found = found or _problem(packet, kind, kind_at, offset, following, end)
         if kind == ipv6.FRAGMENT and int.from_bytes(packet[offset + 2 : offset + 4], "big") & 0xFFF8:
-            return found  # what follows is a piece of anything
+            break  # what follows is a piece of anything
         kind, kind_at, offset = packet[offset], offset, following
-    if kind == icmp.PROTOCOL_V6 and (offset >= end or packet[offset] <= _LARGEST_ERROR):
-        return None
-    return found
+    else:
+        if kind == icmp.PROTOCOL_V6 and (offset >= end or packet[offset] <= _LARGEST_ERROR):
+            return None
+    return None if found is _SILENT else found
 
 
 def _end_of(packet: Buffer, kind: int, offset: int, end: int) -> int | None:
@@ -82,11 +87,11 @@ def _of_options(packet: Buffer, at: int, end: int) -> Problem | None:
         if kind & 0x80:
             return Problem(icmp.V6_UNRECOGNIZED_OPTION, at)
         if kind & 0x40:
-            return None
+            return _SILENT
         if not kind:
             at += 1
         elif at + 1 < end:
             at += 2 + packet[at + 1]
         else:
-            return None
+            return _SILENT  # no room for its length
     return None
