@@ -101,7 +101,7 @@ def test_shell_lines_change_the_system_while_it_runs(name: str) -> None:
         "+0 fcntl(3, F_SETFL, O_NONBLOCK) = 0\n"
         f"+0 `sysctl -w {variable}=0`\n"
         "+0 connect(3, ..., ...) = -1 EINPROGRESS (now)\n"
-        "+0 > S 0:0(0) <mss 1460,nop,wscale 8,sackOK>\n"
+        "+0 > S 0:0(0) <mss 1460,nop,wscale 8,sackOK,nop,nop>\n"
     )
     outcome = run_text(text, "x", How(name))
     assert outcome.result is Result.FAILED

@@ -172,6 +172,14 @@ def canonical(options: tuple[TcpOption, ...]) -> tuple[TcpOption, ...]:
     return (*said, *(TcpOption("eol") for _ in range(-size & 3)))
 
 
+def excess(options: tuple[TcpOption, ...]) -> int:
+    """By how many bytes ``options`` go over a multiple of 32 bits; 0 if one of them does not say how long it is."""
+    try:
+        return sum(len(_encode(option)) for option in options) & 3
+    except Unbuildable:
+        return 0
+
+
 def _usual_size(option: TcpOption) -> int:
     """Of an option whose value is not said."""
     return {"mss": 4, "wscale": 3, "TS": 10}.get(option.kind, 4)
