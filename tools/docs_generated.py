@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Final
 
 from usertcp.cli.listen import _DEVICE as DEVICE_COUNTERS
+from usertcp.drill.sysctl import Variable
+from usertcp.drill.sysctl_freebsd import FREEBSD
+from usertcp.drill.sysctl_linux import LINUX
 from usertcp.observe.diagram import to_mermaid
 from usertcp.observe.diagram_svg import to_svg
 from usertcp.observe.jsonl import KIND_NAMES, VERSION, to_line
@@ -39,6 +42,7 @@ def pages() -> dict[Path, str]:
     docs = Path("docs")
     return {
         docs / "counters.md": counters(),
+        docs / "drill_variables.md": drill_variables(),
         docs / "events.md": events(),
         docs / "states.md": states(),
         docs / "states.svg": to_svg(),
@@ -58,6 +62,41 @@ def _page(source: str, *parts: str | Iterator[str]) -> str:
     for part in parts:
         lines += [*([part] if isinstance(part, str) else part), ""]
     return "\n".join(lines).rstrip("\n") + "\n"
+
+
+# -- Variables of scripts ----------------------------------------------------------------------------
+
+
+def drill_variables() -> str:
+    """docs/drill_variables.md."""
+    return _page(
+        "usertcp/drill/sysctl_linux.py and sysctl_freebsd.py",
+        "# Variables that scripts may set",
+        "`usertcp drill` runs no command of a script.  It knows these variables by their names, takes the values that "
+        "their system would take, and sets what stands beside them: fields of "
+        "[`Settings`](../usertcp/tcp/settings.py), of the [host](../usertcp/stack/host.py) or of the "
+        "[sockets](../usertcp/sim/posix/config.py).  A script that sets anything else is unsupported, and so is one "
+        "that sets a value that is not honoured.",
+        "## Linux",
+        _variable_table(LINUX),
+        "## FreeBSD",
+        _variable_table(FREEBSD),
+    )
+
+
+def _variable_table(table: Mapping[str, Variable]) -> Iterator[str]:
+    shown = {name: variable for name, variable in table.items() if not variable.effect.says.startswith("nothing")}
+    rows = [(f"`{name}`", variable.default, variable.effect.says) for name, variable in shown.items()]
+    yield from _table(("variable", "default", "what it sets"), *rows)
+    yield ""
+    yield "May be set to anything, and a script cannot tell the difference:"
+    yield ""
+    reasons: dict[str, list[str]] = {}
+    for name, variable in table.items():
+        if name not in shown:
+            reasons.setdefault(variable.effect.says.removeprefix("nothing: "), []).append(f"`{name}`")
+    for reason, names in reasons.items():
+        yield f"- {reason}: {', '.join(names)}"
 
 
 # -- Counters ----------------------------------------------------------------------------------------
