@@ -161,7 +161,6 @@ class Settings:
     icmp_ends_opening: str = "hard"
     #: An ICMP error that says that there is no route takes back the last doubling of the timer (RFC 6069).
     revert_backoff: bool = False
-    frto_beside_repeated: bool = False
     #: Explicit congestion notification (RFC 3168): "on" asks for it in our SYN, "passive" takes it where a
     #: peer asks, "off" does neither.  DCTCP cannot do without and asks unless it is "off".
     ecn: str = "passive"
