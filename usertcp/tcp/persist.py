@@ -17,5 +17,5 @@ def interval(tcb: Connection) -> float:
     if settings.persist_min is None:
         return rtt.rto
     once = 2 * settings.initial_rto if rtt.srtt is None else 4 * rtt.srtt + 8 * rtt.rttvar
-    doubled = once * 2 ** min(rtt.backoffs, _MOST_DOUBLINGS) + settings.rto_slop
+    doubled = once * (1 << min(rtt.backoffs, _MOST_DOUBLINGS)) + settings.rto_slop
     return min(max(doubled, settings.persist_min), settings.persist_max)
