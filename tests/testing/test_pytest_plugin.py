@@ -65,6 +65,15 @@ def test_with_pytest_trio_and_without(run: Run) -> None:
     assert output.count("seed 0") == 2
 
 
+def test_the_example_in_the_docs(run: Run) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "testing.md").read_text()
+    example = page.partition("```python\n")[2].partition("```")[0]
+    for seed in ("0", "1"):
+        status, output = run(example, "--usertcp-seed", seed)
+        assert status == 0
+        assert "1 passed" in output
+
+
 def test_the_seed(run: Run) -> None:
     _, output = run(TESTS, "--usertcp-seed", "42")
     assert output.count("seed 42") == 2
