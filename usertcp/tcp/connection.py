@@ -605,7 +605,7 @@ class Connection:
         path_mtu.packet_too_big(self, mtu, seq, now)
 
     def push(self, now: float) -> None:
-        """What is queued waits no more for company: :attr:`nodelay` was set, :attr:`corked` cleared, or a write ended."""
+        """What is queued waits no more for company: ``nodelay`` was set, ``corked`` cleared, or a write ended."""
         self.more = False
         if self.pushes_bursts:
             output.note_push(self, ends=True)

@@ -118,8 +118,9 @@ def resend(tcb: Connection, record: Record, now: float, rule: str) -> None:
     else:
         _send_record(tcb, record, now)
     arm_retransmission(tcb, now)
-    if record.syn:
-        tcb.retransmit_due = min(tcb.retransmit_due, tcb.at_risk_since + user_timeout.patience(tcb, syn=True))
+    if record.syn or tcb.user_timeout is not None:
+        ends_at = user_timeout.since(tcb) + user_timeout.patience(tcb, syn=record.syn)
+        tcb.retransmit_due = min(tcb.retransmit_due, ends_at)
 
 
 def send_syn(tcb: Connection, now: float, *, again: bool = False) -> None:
