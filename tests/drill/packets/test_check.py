@@ -20,5 +20,12 @@ def test_what_is_expected_says_all_of_its_padding(options: str, excess: int) -> 
     unpadded = packet(f"> S 0:0(0) {options}")
     with pytest.raises(Unbuildable, match=f"padded to 32 bits: {excess} bytes"):
         check(unpadded, 4, inbound=False)
-    check(unpadded, 4, inbound=True)
+    check(packet(f"< S 0:0(0) win 1 {options}"), 4, inbound=True)
     check(packet("> S 0:0(0) <mss 1460,sackOK,eol,eol>"), 4, inbound=False)
+
+
+@pytest.mark.parametrize("text", ["< . 1:1(0) ack 1", "< . 1:1(0) ack 1 win 1 <...>"])
+def test_a_segment_of_the_peer_says_all(text: str) -> None:
+    with pytest.raises(Unbuildable, match="a segment of the peer's says its"):
+        check(packet(text), 4, inbound=True)
+    check(packet(text.replace("<", ">", 1)), 4, inbound=False)

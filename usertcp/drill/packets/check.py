@@ -21,6 +21,8 @@ def check(packet: Packet, version: int, *, inbound: bool) -> None:
     its TCP options say all of their padding, or one that is left out would not be missed.
     """
     if inbound:
+        if isinstance(packet, TcpPacket):
+            _check_said(packet)
         size = _ADDRESS_LENGTH[version]
         build(packet, Flow(bytes(size), bytes(size), 1, 1))
         return
@@ -29,3 +31,11 @@ def check(packet: Packet, version: int, *, inbound: bool) -> None:
     encapsulation.wrap(_INNER[version], packet.outer)
     if isinstance(packet, IcmpPacket):
         icmp_words.number_of_code(packet.code, icmp_words.number_of_type(packet.type, version), version)
+
+
+def _check_said(packet: TcpPacket) -> None:
+    """What an expectation may leave out, the peer has to know."""
+    if packet.window is None:
+        raise Unbuildable("a segment of the peer's says its window")
+    if packet.options is None:
+        raise Unbuildable("a segment of the peer's says its options")
