@@ -1,12 +1,12 @@
 """What getsockopt() and setsockopt() take and give; the numbers were looked up on Linux 6.18."""
 
-from errno import EDOM, EINVAL, ENOENT, ENOPROTOOPT, EOPNOTSUPP, EPERM
+from errno import EDOM, EINPROGRESS, EINVAL, ENOENT, ENOPROTOOPT, EOPNOTSUPP, EPERM
 from struct import pack
 
 import pytest
 
-from tests.sim.posix.peer import Peer, accepted, errno_of, listener, machine, theirs
-from usertcp.sim.posix import Machine, NotSupported, SocketConfig
+from tests.sim.posix.peer import OURS, Peer, accepted, errno_of, listener, machine, nonblocking, theirs
+from usertcp.sim.posix import Machine, NotSupported, SocketAddress, SocketConfig, socket_address
 from usertcp.sim.posix import constants as c
 from usertcp.sim.posix.options import packed
 from usertcp.tcp.settings import Settings
@@ -98,7 +98,7 @@ SETTING = [
     (c.SOL_TCP, c.TCP_USER_TIMEOUT, [(1, 1), (100000, 100000), (-1, -EINVAL), (0, 0)]),
     (c.SOL_TCP, c.TCP_THIN_LINEAR_TIMEOUTS, [(0, 0), (2, -EINVAL)]),
     (c.SOL_TCP, c.TCP_THIN_DUPACK, [(1, 0), (2, -EINVAL)]),
-    (c.SOL_TCP, c.TCP_FASTOPEN, [(5, 5), (-1, -EINVAL)]),
+    (c.SOL_TCP, c.TCP_FASTOPEN, [(5, 5), (-1, -EINVAL), (5000, 4096)]),
     (c.SOL_TCP, c.TCP_FASTOPEN_CONNECT, [(1, 1), (2, -EINVAL)]),
     (c.SOL_TCP, c.TCP_TIMESTAMP, [(1, -EPERM)]),
     (c.SOL_TCP, c.TCP_NOTSENT_LOWAT, [(1, 1), (-1, -1)]),
@@ -107,6 +107,8 @@ SETTING = [
     (c.SOL_IP, c.IP_TTL, [(0, -EINVAL), (1, 1), (255, 255), (256, -EINVAL), (-1, 64)]),
     (c.SOL_IP, c.IP_MTU_DISCOVER, [(0, 0), (5, 5), (6, -EINVAL), (-1, -EINVAL)]),
     (c.SOL_IP, c.IP_RECVERR, [(1, 1), (2, 1), (0, 0)]),
+    (c.SOL_IP, c.IP_MULTICAST_TTL, [(5, -EINVAL)]),
+    (c.SOL_IP, c.IP_MULTICAST_LOOP, [(0, 0), (1, 1)]),
 ]
 
 
@@ -124,6 +126,8 @@ SETTING_V6 = [
     (c.IPV6_V6ONLY, [(1, 1), (0, 0)]),
     (c.IPV6_MTU_DISCOVER, [(5, 5), (6, -EINVAL)]),
     (c.IPV6_RECVERR, [(1, 1)]),
+    (c.IPV6_MULTICAST_HOPS, [(5, -ENOPROTOOPT)]),
+    (c.IPV6_AUTOFLOWLABEL, [(5, 1), (0, 0)]),
 ]
 
 
@@ -159,13 +163,83 @@ def test_what_is_missing_here_is_said() -> None:
     for level, name, default in (
         (c.SOL_TCP, c.TCP_REPAIR, 0),
         (c.SOL_TCP, c.TCP_TX_DELAY, 0),
-        (c.SOL_SOCKET, c.SO_PEEK_OFF, -1),
+        (c.SOL_SOCKET, c.SO_BUF_LOCK, 0),
         (c.SOL_IP, c.IP_MINTTL, 0),
     ):
         assert number(us, fd, level, name) == default
         us.setsockopt(fd, level, name, packed(default))
         with pytest.raises(NotSupported):
             us.setsockopt(fd, level, name, packed(1))
+
+
+def test_only_sockets_in_repair_have_these() -> None:
+    us = machine()
+    fd = tcp_socket(us)
+    for name, expected in ((c.TCP_REPAIR_QUEUE, EPERM), (c.TCP_QUEUE_SEQ, EINVAL), (c.TCP_REPAIR_OPTIONS, EINVAL)):
+        assert errno_of(us.setsockopt, fd, c.SOL_TCP, name, packed(1)) == expected
+    assert errno_of(us.getsockopt, fd, c.SOL_TCP, c.TCP_QUEUE_SEQ) == EINVAL
+    us.listen(fd, 1)
+    assert errno_of(us.setsockopt, fd, c.SOL_TCP, c.TCP_QUEUE_SEQ, packed(1)) == EPERM
+    assert errno_of(us.setsockopt, fd, c.SOL_TCP, c.TCP_REPAIR, packed(1)) == EPERM
+
+
+def test_ports_of_a_range() -> None:
+    us = machine()
+    ports = []
+    for _ in range(3):
+        fd = tcp_socket(us)
+        us.setsockopt(fd, c.SOL_IP, c.IP_LOCAL_PORT_RANGE, packed(40001 << 16 | 40000))
+        if errno_of(us.bind, fd, socket_address("0.0.0.0", 0)) is None:
+            ports.append(us.getsockname(fd).port)
+    assert ports == [40000, 40001]
+    outside = tcp_socket(us)
+    us.setsockopt(outside, c.SOL_IP, c.IP_LOCAL_PORT_RANGE, packed(200 << 16 | 100))
+    us.bind(outside, socket_address("0.0.0.0", 0))
+    assert us.getsockname(outside).port == 32768
+    assert errno_of(us.setsockopt, outside, c.SOL_IP, c.IP_LOCAL_PORT_RANGE, packed(1 << 16 | 2)) == EINVAL
+
+
+def test_an_address_without_a_port() -> None:
+    us = machine()
+    fd = nonblocking(us, tcp_socket(us))
+    us.setsockopt(fd, c.SOL_IP, c.IP_BIND_ADDRESS_NO_PORT, packed(1))
+    us.bind(fd, SocketAddress(c.AF_INET, OURS[4], 0))
+    assert us.getsockname(fd) == SocketAddress(c.AF_INET, OURS[4], 0)
+    assert errno_of(us.connect, fd, theirs()) == EINPROGRESS
+    assert us.getsockname(fd).port >= 32768
+
+
+def test_what_has_bounds_and_no_effect() -> None:
+    us = machine()
+    fd = tcp_socket(us)
+    for name, good, bad in (
+        (c.SO_BUSY_POLL, 50, -1),
+        (c.SO_BUSY_POLL_BUDGET, 0xFFFF, 0x10000),
+        (c.SO_TXREHASH, -1, 2),
+        (c.SO_BUF_LOCK, 0, 4),
+    ):
+        us.setsockopt(fd, c.SOL_SOCKET, name, packed(good))
+        assert errno_of(us.setsockopt, fd, c.SOL_SOCKET, name, packed(bad)) == EINVAL
+    us.setsockopt(fd, c.SOL_SOCKET, c.SO_BSDCOMPAT, packed(1))
+    assert number(us, fd, c.SOL_SOCKET, c.SO_BSDCOMPAT) == 0
+    assert number(us, fd, c.SOL_SOCKET, c.SO_TXREHASH) == 1
+    datagrams = us.socket(c.AF_INET6, c.SOCK_DGRAM, 0)
+    assert errno_of(us.getsockopt, datagrams, c.SOL_SOCKET, c.SO_TXREHASH) == EOPNOTSUPP
+    assert errno_of(us.setsockopt, datagrams, c.SOL_SOCKET, c.SO_TXREHASH, packed(1)) == EOPNOTSUPP
+    for level, name in ((c.SOL_IP, c.IP_MULTICAST_TTL), (c.SOL_IPV6, c.IPV6_MULTICAST_HOPS)):
+        us.setsockopt(datagrams, level, name, packed(9))
+        assert number(us, datagrams, level, name) == 9
+    us.setsockopt(datagrams, c.SOL_IP, c.IP_MULTICAST_LOOP, b"\0")
+    assert number(us, datagrams, c.SOL_IP, c.IP_MULTICAST_LOOP) == 0
+
+
+def test_low_water_is_half_of_the_buffer_at_most() -> None:
+    us = machine()
+    fd = tcp_socket(us)
+    us.setsockopt(fd, c.SOL_SOCKET, c.SO_RCVBUF, packed(10000))
+    for asked in (-1, 1 << 30):
+        us.setsockopt(fd, c.SOL_SOCKET, c.SO_RCVLOWAT, packed(asked))
+        assert number(us, fd, c.SOL_SOCKET, c.SO_RCVLOWAT) == 10000
 
 
 def test_pacing_is_not_bounded() -> None:
@@ -218,7 +292,14 @@ def test_the_length_counts() -> None:
     assert errno_of(us.setsockopt, fd, c.SOL_TCP, c.TCP_NODELAY, b"\1") == EINVAL
     us.setsockopt(fd, c.SOL_IP, c.IP_TOS, b"\x08")
     assert number(us, fd, c.SOL_IP, c.IP_TOS) == 8
-    assert errno_of(us.setsockopt, fd, c.SOL_IP, c.IP_TOS, b"") == EINVAL
+    us.setsockopt(fd, c.SOL_IP, c.IP_TOS, b"")
+    assert number(us, fd, c.SOL_IP, c.IP_TOS) == 0
+    assert us.getsockopt(fd, c.SOL_IP, c.IP_TTL, 3) == b"\x40"
+    assert errno_of(us.setsockopt, fd, c.SOL_IP, c.IP_TTL, b"") == EINVAL
+    assert errno_of(us.setsockopt, fd, c.SOL_IP, c.IP_LOCAL_PORT_RANGE, b"\1") == EINVAL
+    assert errno_of(us.setsockopt, fd, c.SOL_SOCKET, 999, b"\1") == EINVAL
+    datagrams = us.socket(c.AF_INET, c.SOCK_DGRAM, 0)
+    assert errno_of(us.setsockopt, datagrams, c.SOL_TCP, c.TCP_NODELAY, b"\1") == ENOPROTOOPT
 
 
 def test_linger() -> None:

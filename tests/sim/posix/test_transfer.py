@@ -35,6 +35,7 @@ from usertcp.sim.posix.constants import (
     SIOCINQ,
     SIOCOUTQ,
     SIOCOUTQNSD,
+    SO_PEEK_OFF,
     SO_RCVLOWAT,
     SO_RCVTIMEO,
     SO_SNDTIMEO,
@@ -140,6 +141,22 @@ def test_peek_leaves_the_data() -> None:
     assert us.recv(fd, 3, MSG_PEEK) == b"hel"
     assert us.recv(fd, 100, MSG_PEEK) == b"hello"
     assert us.recv(fd, 100) == b"hello"
+
+
+def test_peek_goes_on_from_an_offset() -> None:
+    us = machine()
+    fd, peer = accepted(us)
+    peer.sends(ACK, b"hello")
+    us.setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, packed(1))
+    assert us.recv(fd, 2, MSG_PEEK) == b"el"
+    assert us.recv(fd, 100, MSG_PEEK) == b"lo"
+    assert errno_of(us.recv, fd, 100, MSG_PEEK) == EAGAIN
+    assert us.recv(fd, 1) == b"h"
+    assert us.getsockopt(fd, SOL_SOCKET, SO_PEEK_OFF) == packed(4)
+    us.setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, packed(0))
+    assert us.recv(fd, 2, MSG_PEEK) == b"el"
+    us.setsockopt(fd, SOL_SOCKET, SO_PEEK_OFF, packed(-1))
+    assert us.recv(fd, 100, MSG_PEEK) == b"ello"
 
 
 def test_peek_and_waitall() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from errno import EADDRINUSE, EADDRNOTAVAIL, EINVAL
 from typing import TYPE_CHECKING
 
+from usertcp.sim.posix import constants as c
 from usertcp.sim.posix import ports
 from usertcp.sim.posix.addresses import ANY, SocketAddress, checked, is_any, on_the_wire
 from usertcp.sim.posix.errors import failure
@@ -20,7 +21,9 @@ def bind(socket: Socket, address: SocketAddress, *, in_use: bool) -> None:
         raise failure(EADDRNOTAVAIL)
     if in_use or socket.local.port:
         raise failure(EINVAL)
-    port = address.port or ports.free(socket)
+    port = address.port
+    if not port and not socket.flag(c.SOL_IP, c.IP_BIND_ADDRESS_NO_PORT):
+        port = ports.free(socket)  # otherwise connect() and listen() choose one
     if address.port and not ports.may_bind(socket, address):
         raise failure(EADDRINUSE)
     socket.local = address._replace(port=port)

@@ -7,6 +7,7 @@ from errno import EINVAL, ENOPROTOOPT, EOPNOTSUPP
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
+from usertcp.sim.posix.constants import AF_INET, SOL_IP, SOL_SOCKET, SOL_TCP
 from usertcp.sim.posix.errors import NotSupported, failure
 
 if TYPE_CHECKING:
@@ -53,18 +54,24 @@ def get(socket: Socket, tables: Mapping[int, Table], level: int, name: int, leng
     if length < 0:
         raise failure(EINVAL)
     if level not in tables:
-        raise failure(EOPNOTSUPP if socket.machine.personality == "linux" else EINVAL)
+        if socket.machine.personality == "freebsd":
+            raise failure(EINVAL)
+        raise failure(EOPNOTSUPP if socket.domain == AF_INET else ENOPROTOOPT)
     option = tables[level].get(name)
     if option is None or option.get is None:
         raise failure(ENOPROTOOPT)
-    return option.get(socket)[:length]
+    value = option.get(socket)
+    if level == SOL_IP and len(value) == _INT.size and 0 < length < _INT.size and not any(value[1:]):
+        length = 1  # IPv4's small numbers may be read as a byte
+    return value[:length]
 
 
 def set_(socket: Socket, tables: Mapping[int, Table], level: int, name: int, value: bytes) -> None:
     """setsockopt(2)."""
     option = tables[level].get(name) if level in tables else None
     if option is None or option.set is None:
-        raise failure(ENOPROTOOPT)
+        short = len(value) < _INT.size and socket.machine.personality == "linux"
+        raise failure(EINVAL if short and level in tables and level in (SOL_SOCKET, SOL_TCP) else ENOPROTOOPT)
     option.set(socket, value)
 
 
@@ -104,14 +111,23 @@ def acts(tell: Callable[[AnySocket], int], act: Callable[[AnySocket, bytes], Non
     return Option(lambda socket: packed(tell(socket)), act)
 
 
-def fixed(what: str, default: int = 0) -> Option:
-    """A number that a kernel lets one change and we do not."""
+def fixed(what: str, default: int = 0, *, low: int = -(1 << 31), high: int = (1 << 31) - 1) -> Option:
+    """A number that a kernel lets one change, from ``low`` to ``high``, and we do not."""
 
     def set_fixed(socket: Socket, value: bytes) -> None:
-        if number(value) != default:
+        if between(value, low, high) != default:
             raise NotSupported(what)
 
     return Option(lambda socket: packed(default), set_fixed)
+
+
+def ignored(low: int, high: int) -> Option:
+    """A number that may be set and has no effect."""
+
+    def set_nothing(socket: Socket, value: bytes) -> None:
+        between(value, low, high)
+
+    return Option(None, set_nothing)
 
 
 def missing(what: str) -> Option:

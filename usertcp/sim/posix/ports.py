@@ -31,7 +31,11 @@ def free(socket: Socket) -> int:
     taken = {other.local.port for other in _others(socket)}
     if socket.protocol == c.IPPROTO_TCP:
         taken |= {port for port, _ in socket.machine.host.listeners}
-    port = next((port for port in range(_FIRST, _LAST + 1) if port not in taken), None)
+    chosen = socket.numbers.get((c.SOL_IP, c.IP_LOCAL_PORT_RANGE), 0)
+    first, last = max(_FIRST, chosen & 0xFFFF), min(_LAST, chosen >> 16 or _LAST)
+    if first > last:  # a range outside of the system's counts for nothing
+        first, last = _FIRST, _LAST
+    port = next((port for port in range(first, last + 1) if port not in taken), None)
     if port is None:
         raise failure(EADDRINUSE)
     return port

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from errno import EAGAIN, EOPNOTSUPP
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from usertcp.sim.posix import constants as c
 from usertcp.sim.posix import ip_options, options, socket_options
@@ -20,6 +20,7 @@ from usertcp.sim.posix.times import EPSILON
 if TYPE_CHECKING:
     from usertcp.sim.posix.kernel import Kernel
 
+_INT_MAX: Final = (1 << 31) - 1
 #: A control message: level, type, data.
 Control = tuple[int, int, bytes]
 
@@ -198,7 +199,7 @@ class Socket(File):
 
     def set_receive_low_water(self, size: int) -> None:
         """SO_RCVLOWAT."""
-        self.receive_low_water = size or 1
+        self.receive_low_water = (size if size >= 0 else _INT_MAX) or 1
 
     def keepalive_switched(self, *, on: bool) -> None:
         """SO_KEEPALIVE was set."""

@@ -17,6 +17,9 @@ from usertcp.sim.posix.options import (
     flag,
     missing,
     number,
+    packed,
+    reads,
+    remembered,
 )
 from usertcp.tcp import opening
 from usertcp.tcp.congestion import registry
@@ -30,6 +33,8 @@ _MILLISECONDS: Final = 1000.0
 _MICROSECONDS: Final = 1_000_000.0
 #: Bounds of the numbers that Linux takes (include/net/tcp.h).
 _MIN_MSS: Final = 88
+#: What TCP_MAXSEG says of a socket that is not connected, IPv6 or not.
+_MSS_OF_NOBODY: Final = 536
 _MAX_WINDOW: Final = 32767
 _MAX_SECONDS: Final = 32767
 _MAX_PROBES: Final = 127
@@ -37,6 +42,7 @@ _MAX_SYN_RETRIES: Final = 127
 _DEFAULT_SYN_RETRIES: Final = 6
 _MAX_LINGER: Final = 120
 _MIN_CLAMP: Final = 2304 // 2
+_MAX_DELAY: Final = ((1 << 31) - 1) // 1000
 #: Congestion controllers by the names that systems have for them, and those that we have not.
 _OTHER_NAMES: Final = {"newreno": "reno"}
 _MISSING_CONTROLLERS: Final = {
@@ -75,7 +81,9 @@ def _max_segment(socket: TcpSocket) -> int:
     connection = socket.connection
     if connection is not None and not connection.is_over:
         return connection.snd_mss
-    return socket.overrides.get("user_mss") or opening.default_mss(socket.local.address)
+    if socket.overrides.get("user_mss"):
+        return int(socket.overrides["user_mss"])
+    return _MSS_OF_NOBODY if socket.machine.personality == "linux" else opening.default_mss(socket.local.address)
 
 
 def _set_cork(socket: TcpSocket, value: bytes) -> None:
@@ -248,6 +256,7 @@ def _set_fast_open(socket: TcpSocket, value: bytes) -> None:
     given = number(value)
     if given < 0 or socket.state not in (State.CLOSED, State.LISTEN):
         raise failure(EINVAL)
+    given = min(given, socket.machine.config.somaxconn)
     socket.fast_open = given
     if socket.listener is not None:
         socket.listener.fast_open.most = given
@@ -299,6 +308,30 @@ def _refused(socket: TcpSocket, value: bytes) -> None:
     raise failure(EPERM)
 
 
+def _timestamping(socket: TcpSocket) -> bytes:
+    """struct so_timestamping: the flags, and a clock of the device's, which has none."""
+    return packed(tcp_completions.timestamping(socket)) + packed(0)
+
+
+def _set_repair(socket: TcpSocket, value: bytes) -> None:
+    if between(value, -1, 1) == 1:
+        if socket.listening:
+            raise failure(EPERM)
+        raise NotSupported("TCP_REPAIR")
+
+
+def _not_in_repair(number: int, *, connected: int | None = None) -> Option:
+    """An option for sockets in repair mode only: what it says to others that set it."""
+
+    def get(socket: TcpSocket) -> bytes:
+        raise failure(EINVAL)
+
+    def set_option(socket: TcpSocket, value: bytes) -> None:
+        raise failure(number if connected is None or socket.state is State.CLOSED else connected)
+
+    return Option(get, set_option)
+
+
 def _set_thin_dupack(socket: TcpSocket, value: bytes) -> None:
     between(value, 0, 1)
 
@@ -336,20 +369,20 @@ TABLE: Final[Table] = {
     ),
     c.TCP_FASTOPEN_KEY: Option(_fast_open_keys, _set_fast_open_keys),
     c.TCP_INQ: flag(_TCP, c.TCP_INQ, strict=True),
-    c.TCP_IS_MPTCP: acts(lambda socket: 0, _refused),
+    c.TCP_IS_MPTCP: reads(lambda socket: 0),
     c.TCP_MD5SIG: missing("TCP_MD5SIG"),
     c.TCP_MD5SIG_EXT: missing("TCP_MD5SIG"),
-    c.TCP_REPAIR: fixed("TCP_REPAIR"),
-    c.TCP_REPAIR_QUEUE: missing("TCP_REPAIR"),
-    c.TCP_QUEUE_SEQ: missing("TCP_REPAIR"),
-    c.TCP_REPAIR_OPTIONS: missing("TCP_REPAIR"),
-    c.TCP_REPAIR_WINDOW: missing("TCP_REPAIR"),
+    c.TCP_REPAIR: acts(lambda socket: 0, _set_repair),
+    c.TCP_REPAIR_QUEUE: _not_in_repair(EPERM),
+    c.TCP_QUEUE_SEQ: _not_in_repair(EINVAL, connected=EPERM),
+    c.TCP_REPAIR_OPTIONS: Option(None, _not_in_repair(EINVAL).set),
+    c.TCP_REPAIR_WINDOW: _not_in_repair(EPERM),
     c.TCP_CC_INFO: missing("TCP_CC_INFO"),
-    c.TCP_SAVE_SYN: fixed("TCP_SAVE_SYN"),
+    c.TCP_SAVE_SYN: fixed("TCP_SAVE_SYN", low=0, high=2),
     c.TCP_SAVED_SYN: Option(lambda socket: b"", None),
     c.TCP_ULP: Option(lambda socket: b"", _set_upper_layer),
     c.TCP_ZEROCOPY_RECEIVE: missing("TCP_ZEROCOPY_RECEIVE"),
-    c.TCP_TX_DELAY: fixed("TCP_TX_DELAY"),
+    c.TCP_TX_DELAY: fixed("TCP_TX_DELAY", low=0, high=_MAX_DELAY),
     c.TCP_AO_ADD_KEY: missing("TCP-AO"),
     c.TCP_AO_DEL_KEY: missing("TCP-AO"),
     c.TCP_AO_INFO: missing("TCP-AO"),
@@ -363,5 +396,6 @@ TABLE: Final[Table] = {
 #: What SOL_SOCKET has for TCP only.
 SOCKET: Final[Table] = {
     **socket_options.TABLE,
-    c.SO_TIMESTAMPING: acts(tcp_completions.timestamping, tcp_completions.set_timestamping),
+    c.SO_PEEK_OFF: remembered(c.SOL_SOCKET, c.SO_PEEK_OFF, -1),
+    c.SO_TIMESTAMPING: Option(_timestamping, tcp_completions.set_timestamping),
 }

@@ -398,6 +398,12 @@ class TcpSocket(Socket):
             heard = max(connection.last_arrival, -inf)
             connection.keepalive_due = max(now, heard + connection.settings.keepalive_idle)
 
+    def set_receive_low_water(self, size: int) -> None:
+        super().set_receive_low_water(size)
+        if self.machine.personality == "linux":
+            most = (self.receive_buffer_chosen or self.settings.receive_buffer) // 2
+            self.receive_low_water = min(self.receive_low_water, most)
+
     def headers_changed(self) -> None:
         ipv4 = not any(self.local.address) or len(tcp_opening.wire_address(self)) == 4
         level, tos, ttl = (c.SOL_IP, c.IP_TOS, c.IP_TTL) if ipv4 else (c.SOL_IPV6, c.IPV6_TCLASS, c.IPV6_UNICAST_HOPS)

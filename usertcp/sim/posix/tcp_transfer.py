@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _SEND_SHUT: Final = 2
 _RECEIVE_SHUT: Final = 1
 _INT: Final = Struct("=i")
+_PEEK_OFFSET: Final = (c.SOL_SOCKET, c.SO_PEEK_OFF)
 #: FreeBSD's flag for "and then a FIN", by the number that machines know it by.
 MSG_EOF: Final = c.MSG_FIN
 
@@ -127,8 +128,9 @@ def receive(socket: TcpSocket, what: Receiving) -> Steps[Message]:
     deadline = socket.patience(socket.receive_timeout, what.flags)
     low = what.most if what.flags & c.MSG_WAITALL else min(socket.receive_low_water, what.most)
     data, peek = b"", bool(what.flags & c.MSG_PEEK)
+    offset = max(socket.numbers.get(_PEEK_OFFSET, -1), 0)
     while True:
-        data += _take(socket, what.most - len(data), seen=len(data) if peek else None)
+        data += _take(socket, what.most - len(data), seen=offset + len(data) if peek else None)
         if len(data) >= (low or 1) or (data and _at_mark(socket, data, peek)) or _nothing_more(socket, bool(data)):
             break
         if not what.most and socket.unread:
@@ -138,6 +140,8 @@ def receive(socket: TcpSocket, what: Receiving) -> Steps[Message]:
                 break
             raise failure(EAGAIN)
         yield deadline
+    if socket.numbers.get(_PEEK_OFFSET, -1) >= 0:
+        socket.numbers[_PEEK_OFFSET] = offset + len(data) if peek else max(0, offset - len(data))
     control, truncated = fit(_control(socket), what.control_size)
     return Message(data, control=control, flags=truncated)
 
