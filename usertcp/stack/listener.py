@@ -73,7 +73,7 @@ class Listener:
             return
         self.open = False
         self.host.forget_listener(self)
-        for connection in [*self.half_open]:
+        for connection in sorted(self.half_open, key=lambda each: each.number):  # the same order in each run
             if connection.settings.half_open_vanish:
                 connection.forget(now)
             else:
