@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def switch(tcb: Connection, on: bool, now: float) -> None:
     """Turn keep-alives on or off (MUST-24, MUST-25)."""
     tcb.keepalive = on
-    tcb.keepalive_probes = 0
+    tcb.probes = 0
     tcb.keepalive_due = now + tcb.settings.keepalive_idle if on else inf
     tcb.touch()
 
@@ -29,10 +29,10 @@ def fire(tcb: Connection, now: float) -> None:
         return
     last = max(tcb.last_arrival, -inf)
     # The same sum as that which the timer was set to: a difference could be a hair less, for ever.
-    heard = last >= tcb.keepalive_sent_at if tcb.keepalive_probes else now < last + settings.keepalive_idle
+    heard = last >= tcb.probed_at if tcb.probes else now < last + settings.keepalive_idle
     if tcb.rtx or heard:
         # Something was heard, or the retransmission timer watches over what is outstanding (MUST-26).
-        tcb.keepalive_probes = 0
+        tcb.probes = 0
         tcb.keepalive_due = last + settings.keepalive_idle
         if tcb.rtx:
             tcb.keepalive_due = max(tcb.keepalive_due, now + settings.keepalive_interval)
@@ -45,8 +45,8 @@ def fire(tcb: Connection, now: float) -> None:
         tcb.step(Event.KEEPALIVE_TIMEOUT, now)
         tcb.end(now, ConnectionTimedOut(f"the peer was silent for {silent:.0f} s and answered no keep-alive"))
         return
-    tcb.keepalive_probes += 1
-    tcb.keepalive_sent_at = now
+    tcb.probes += 1
+    tcb.probed_at = now
     tcb.outlet.count("keepalives-sent")
     output.send_keepalive(tcb, now)
     tcb.keepalive_due = now + settings.keepalive_interval
@@ -55,5 +55,5 @@ def fire(tcb: Connection, now: float) -> None:
 def _is_dead(tcb: Connection, silent: float) -> bool:
     """Whether enough probes stayed unanswered, or for long enough (RFC 9293 §3.9.1.1's timeout, if there is one)."""
     if tcb.user_timeout is None:
-        return tcb.keepalive_probes >= tcb.settings.keepalive_probes
-    return tcb.keepalive_probes > 0 and silent >= tcb.user_timeout
+        return tcb.probes >= tcb.settings.keepalive_probes
+    return tcb.probes > 0 and silent >= tcb.user_timeout
