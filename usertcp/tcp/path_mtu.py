@@ -148,6 +148,11 @@ def _become_smaller(tcb: Connection, mtu: int, why: str, now: float) -> None:
         tcb.touch()  # recovery sends it again at its own pace
     else:
         _resend_lost(tcb, "in packets that the path takes", now)
+        if tcb.usage is not None and tcb.rtx.repairing:
+            # systems that count segments take this for the end of a timeout's recovery, but for the window
+            tcb.recovery.state = CaState.LOSS
+            tcb.recovery.recover = tcb.snd_nxt
+            tcb.recovery.undo_una = None
 
 
 def _resend_lost(tcb: Connection, rule: str, now: float) -> None:
