@@ -241,6 +241,15 @@ async def test_programs_end_with_their_host(autojump_clock: MockClock) -> None:
         await ended.wait()
 
 
+async def test_a_program_that_reboots_its_own_host(autojump_clock: MockClock) -> None:
+    async with pair() as net:
+        net.server.start_soon(net.server.reboot)
+        await trio.testing.wait_all_tasks_blocked()
+        await serve(net.server)
+        async with await net.client.open_stream("10.0.0.1", 7) as stream:
+            assert await exchange(stream, b"hello") == b"hello"
+
+
 @pytest.mark.parametrize("address", ["10.0.0.1", V6])
 @pytest.mark.parametrize("silently", [False, True])
 async def test_a_path_mtu_that_shrinks(address: str, silently: bool, autojump_clock: MockClock) -> None:
@@ -282,6 +291,21 @@ async def test_what_the_block_raises_comes_out_as_it_is() -> None:
     with pytest.raises(KeyError):
         async with open_network():
             raise KeyError
+
+
+async def test_what_a_program_on_a_host_raises(autojump_clock: MockClock) -> None:
+    async def fails() -> None:
+        raise KeyError
+
+    with pytest.RaisesGroup(pytest.RaisesGroup(pytest.RaisesGroup(KeyError))):
+        async with pair() as net:
+            net.client.start_soon(fails)
+            await trio.sleep(1)
+
+    with pytest.RaisesGroup(ValueError, pytest.RaisesGroup(pytest.RaisesGroup(KeyError))):
+        async with pair() as net:
+            net.client.start_soon(fails)
+            raise ValueError
 
 
 async def test_the_end_of_a_network_is_felt(autojump_clock: MockClock) -> None:

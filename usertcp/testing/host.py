@@ -135,7 +135,8 @@ class NetworkHost:
         number = len(self._lives) + 1
         self._lives[-1].end("the host was rebooted")
         self._lives.append(self._new_life(number))
-        await self.start()
+        with trio.CancelScope(shield=True):  # a program of its own may ask for it, which is cancelled now
+            await self.start()
 
     # -- Called by the network ------------------------------------------------------------------------
 

@@ -141,19 +141,24 @@ async def open_network(*, seed: int = 0) -> AsyncIterator[Network]:
     byte for byte, where trio's clock is a ``MockClock`` and its scheduling is seeded, too: the fixture
     ``usertcp_network`` does that, and :func:`~usertcp.testing.determinism.seed_scheduling`.
 
-    What the block raises comes out as it is, not in a group.
+    What the block raises comes out as it is, and in a group only with what programs on hosts raised.
     """
-    raised: Exception | None = None
-    async with trio.open_nursery() as nursery:
-        network = Network(seed, nursery)
-        nursery.start_soon(network._carry)
-        try:
-            yield network
-        except Exception as error:
-            raised = error
-        finally:
-            for host in network.hosts.values():
-                host.switch_off()
-            nursery.cancel_scope.cancel()
-    if raised is not None:
-        raise raised
+    raised: list[Exception] = []
+    try:
+        async with trio.open_nursery() as nursery:
+            network = Network(seed, nursery)
+            nursery.start_soon(network._carry)
+            try:
+                yield network
+            except Exception as error:
+                raised.append(error)
+            finally:
+                for host in network.hosts.values():
+                    host.switch_off()
+                nursery.cancel_scope.cancel()
+    except BaseExceptionGroup as group:  # of programs on hosts
+        if raised:
+            raise BaseExceptionGroup(group.message, [*raised, *group.exceptions]) from None
+        raise
+    if raised:
+        raise raised[0]
