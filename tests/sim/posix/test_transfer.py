@@ -1,4 +1,4 @@
-from errno import EAGAIN, EBADF, ECONNRESET, ENOTCONN, EPIPE
+from errno import EAGAIN, EBADF, ECONNRESET, EINVAL, ENOTCONN, EPIPE
 
 import pytest
 
@@ -167,6 +167,13 @@ def test_peek_and_waitall() -> None:
     peer.sends(ACK, b"4567")
     assert sleeping.resume() == b"123456"
     assert us.read(fd, 100) == b"1234567"
+
+
+def test_less_than_nothing_cannot_be_received() -> None:
+    us = machine()
+    fd, _ = accepted(us)
+    for call in (us.read, us.recv, us.recvfrom, us.recvmsg):
+        assert errno_of(call, fd, -1) == EINVAL
 
 
 def test_trunc_takes_the_data_away() -> None:

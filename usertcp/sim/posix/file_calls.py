@@ -37,6 +37,8 @@ class FileCalls(Kernel):
     def read(self, fd: int, count: int) -> bytes:
         """Up to ``count`` bytes; none at the end.  May sleep."""
         file = self._open_for(fd, O_WRONLY)
+        if count < 0:
+            raise failure(EINVAL)
         return self.run(file.read(count), file)
 
     def readv(self, fd: int, counts: Sequence[int]) -> bytes:

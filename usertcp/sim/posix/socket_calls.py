@@ -103,19 +103,25 @@ class SocketCalls(Kernel):
         socket = self.socket_of(fd)
         return self.run(socket.send(Sending(b"".join(buffers), flags, address, tuple(control))), socket)
 
+    def _receiving(self, fd: int, count: int) -> Socket:
+        socket = self.socket_of(fd)
+        if count < 0:
+            raise failure(EINVAL)
+        return socket
+
     def recv(self, fd: int, count: int, flags: int = 0) -> bytes:
         """Receive up to ``count`` bytes.  The result's length is the call's return value.  May sleep."""
-        socket = self.socket_of(fd)
+        socket = self._receiving(fd, count)
         return self.run(_data(socket.receive(Receiving(count, flags))), socket)
 
     def recvfrom(self, fd: int, count: int, flags: int = 0) -> tuple[bytes, SocketAddress | None]:
         """As :meth:`recv`, with the sender's address where there is one.  May sleep."""
-        socket = self.socket_of(fd)
+        socket = self._receiving(fd, count)
         return self.run(_data_and_address(socket.receive(Receiving(count, flags))), socket)
 
     def recvmsg(self, fd: int, count: int, control_size: int = 0, flags: int = 0) -> Message:
         """Receive with up to ``control_size`` bytes of control messages.  May sleep."""
-        socket = self.socket_of(fd)
+        socket = self._receiving(fd, count)
         return self.run(socket.receive(Receiving(count, flags, control_size)), socket)
 
     def shutdown(self, fd: int, how: int) -> None:
