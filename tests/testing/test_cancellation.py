@@ -23,7 +23,11 @@ MARK = 0xFF
 
 
 class Interrupted:
-    """Runs operations that are cancelled after 0 to 20 ticks, in two of three cases."""
+    """Runs operations, and cancels two of three within 20 ticks.
+
+    At a tick it lets other tasks run a few times first: so that what the operation waits for may have happened, and
+    its task been told, or not.
+    """
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
@@ -31,13 +35,37 @@ class Interrupted:
 
     async def once(self, operation: Callable[[], Awaitable[object]]) -> bool:
         """Whether it came to its end."""
-        deadline = self.random.randrange(20) * TICK if self.random.randrange(3) else PATIENCE
-        with trio.move_on_after(deadline) as scope:
+        hurry = bool(self.random.randrange(3))
+        done = False
+
+        async def run() -> None:
+            nonlocal done
             await operation()
-        if scope.cancelled_caught:
-            assert deadline < PATIENCE, "a wake-up was lost"
+            done = True
+
+        with trio.move_on_after(PATIENCE) as scope:
+            if hurry:
+                await self._until_cancelled(scope, run)
+            else:
+                await run()
+        if not done:
+            assert hurry, "a wake-up was lost"
             self.cancelled += 1
-        return not scope.cancelled_caught
+        return done
+
+    async def _until_cancelled(self, scope: trio.CancelScope, operation: Callable[[], Awaitable[object]]) -> None:
+        ticks, passes = self.random.randrange(20), self.random.randrange(8)
+
+        async def cancel() -> None:
+            await trio.sleep(ticks * TICK)
+            for _ in range(passes):
+                await trio.lowlevel.checkpoint()
+            scope.cancel()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(cancel)
+            await operation()
+            nursery.cancel_scope.cancel()
 
     async def until_done(self, operation: Callable[[], Awaitable[object]]) -> None:
         while not await self.once(operation):
@@ -113,6 +141,37 @@ async def send_and_close(stream: usertcp.TcpStream, sender: Sender) -> None:
         await stream.aclose()
 
 
+async def answer(stream: usertcp.TcpStream, cut: Interrupted) -> None:
+    """Send back each byte that comes, and close when the peer has."""
+    data: bytes | bytearray = b""
+
+    async def some() -> None:
+        nonlocal data
+        data = await stream.receive_some()
+
+    while True:
+        await cut.until_done(some)
+        if not data:
+            break
+        await stream.send_all(data)
+    await cut.once(stream.aclose)
+
+
+async def ask(stream: usertcp.TcpStream, cut: Interrupted) -> None:
+    """Byte by byte, each after the answer to the one before: whoever misses a wake-up waits for ever."""
+    got = bytearray()
+
+    async def some() -> None:
+        got.extend(await stream.receive_some())
+
+    for number in range(20):
+        await stream.send_all(bytes([number]))
+        await cut.until_done(some)
+        assert got == bytes(range(number + 1))
+    await cut.until_done(stream.send_eof)
+    await cut.once(stream.aclose)
+
+
 class Scene:
     """The two hosts of a network."""
 
@@ -152,6 +211,14 @@ class Scene:
         down.check(bytes(at_client.received))
         self.cancelled += cut.cancelled
 
+    async def by_turns(self, number: int) -> None:
+        cut = Interrupted(self.seed * STREAMS + number)
+        client, server = await self.connected(number, cut)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(answer, server, cut)
+            nursery.start_soon(ask, client, cut)
+        self.cancelled += cut.cancelled
+
     async def one_way(self, number: int) -> None:
         cut = Interrupted(self.seed * STREAMS + number)
         client, server = await self.connected(number, cut)
@@ -173,7 +240,7 @@ async def test_cancelled_at_any_moment(usertcp_network: Opener, autojump_clock: 
         tasks = trio.lowlevel.current_statistics().tasks_living
         async with trio.open_nursery() as nursery:
             for number in range(STREAMS):
-                nursery.start_soon(scene.one_way if number % 2 else scene.both_ways, number)
+                nursery.start_soon((scene.one_way, scene.both_ways, scene.by_turns)[number % 3], number)
         assert scene.cancelled > 5 * STREAMS
         assert trio.lowlevel.current_statistics().tasks_living == tasks
         await trio.sleep(1000)
