@@ -60,6 +60,7 @@ _LINUX: Final = Profile(
             only_larger_windows=True,
             sack_at_edge=False,
             rtt_of_repeated=True,
+            rtt_of_oldest=True,
             patience_after_loss=True,
             nagle="minshall",
             rto_variance="round",

@@ -31,8 +31,8 @@ class AckTiming:
     """What one connection has learned.  ``delay`` (seconds) is 0 until data has come."""
 
     __slots__ = (
-        "_counted_at", "_duplicates", "_fresh", "_last_data", "_last_short", "_pushed", "_pushed_twice", "delay",
-        "joined", "owed", "ping_pong", "quick",
+        "_counted_at", "_duplicates", "_fresh", "_last_short", "_pushed", "_pushed_twice", "delay", "joined",
+        "last_data", "owed", "ping_pong", "quick",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -47,7 +47,8 @@ class AckTiming:
         self.joined = 0
         self._fresh = False
         self._pushed = self._pushed_twice = False
-        self._last_data = -inf
+        #: When data came in order, or at first when the connection opened.
+        self.last_data = -inf
         self._last_short = 0
         self._duplicates = 0
         self._counted_at = 0
@@ -60,7 +61,7 @@ class AckTiming:
         self._measure(tcb, length, pushed=pushed, last=last)
         self.owed = self._fresh = True
         shortest = tcb.settings.ack_delay
-        gap = now - self._last_data
+        gap = now - self.last_data
         if not self.delay:
             self.be_quick(tcb)
             self.delay = shortest
@@ -70,7 +71,7 @@ class AckTiming:
             self.delay = min(self.delay / 2 + gap, tcb.rtt.rto)
         elif gap > tcb.rtt.rto:
             self.be_quick(tcb)  # so long a pause, and the peer may have begun anew with a small window
-        self._last_data = now
+        self.last_data = now
 
     def _measure(self, tcb: Connection, length: int, *, pushed: bool, last: bool) -> None:
         """What "full-sized" means for this peer (§3.8.6.3)."""
@@ -150,7 +151,7 @@ class AckTiming:
 
     def data_sent(self, now: float) -> None:
         """A segment with data has left: if soon after one that came, the two ends talk."""
-        if now - self._last_data < self.delay and self.ping_pong < 255:
+        if now - self.last_data < self.delay and self.ping_pong < 255:
             self.ping_pong += 1
 
     # -- Deciding -------------------------------------------------------------------------------------

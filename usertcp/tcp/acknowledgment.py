@@ -138,6 +138,10 @@ def _take_sample(tcb: Connection, segment: Segment, delivery: Delivery, now: flo
     ambiguous = delivery.repeated and delivery.cumulative if tcb.usage is None else delivery.cumulative_repeated
     if record is not None and not ambiguous:
         sample = now - record.sent_at
+        if tcb.settings.rtt_of_oldest and delivery.oldest is not None:
+            tcb.rtt.sample(now - delivery.oldest.sent_at, tcb.snd_una, tcb.snd_nxt)
+            tcb.rtt.min_rtt = min(tcb.rtt.min_rtt, sample)
+            return sample
     elif delivery.cumulative and tcb.timestamps and segment.ts_ecr:
         older = delivery.repeated and newest is not None and _echo_is_older(tcb, segment, newest)
         if newest is None or (older and not tcb.settings.rtt_of_repeated):

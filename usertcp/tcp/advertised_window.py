@@ -95,8 +95,9 @@ def opened(tcb: Connection) -> None:
     if tcb.settings.window_clamp is not None:
         clamp = min(clamp, tcb.settings.window_clamp)
     clamp = min(clamp, room)
-    if clamp > 2 * tcb.own_mss and clamp + tcb.own_mss > room:
-        clamp = max(2 * tcb.own_mss, room - tcb.own_mss)
+    segment = tcb.own_mss - (12 if tcb.timestamps else 0)
+    if clamp > 2 * segment and clamp + segment > room:
+        clamp = max(2 * segment, room - segment)
     bounds.clamp = clamp
     bounds.reach = min(bounds.reach, clamp)
 

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 def segment_arrives(tcb: Connection, segment: Segment, now: float) -> None:
     """Process one segment for this pair of sockets."""
     tcb.segments_received += 1
+    if segment.payload:
+        tcb.data_segments_received += 1
     tcb.last_arrival = now
     trace = tcb.outlet.trace
     if trace is not None:
@@ -154,6 +156,8 @@ def _established(tcb: Connection, segment: Segment, seq: int, ack: int, now: flo
     if sent_again:
         _syn_was_lost(tcb, sent_again)
     tcb.last_sent_at = now
+    if tcb.ack_timing is not None:
+        tcb.ack_timing.last_data = now
     advertised_window.opened(tcb)
     if tcb.keepalive:
         keepalive.switch(tcb, True, now)
@@ -170,6 +174,8 @@ def _syn_was_lost(tcb: Connection, times: int) -> None:
         tcb.congestion.on_syn_lost()  # RFC 5681 §3.1
     if tcb.rtt.srtt is None:
         tcb.rtt.rto = max(tcb.rtt.rto, 3.0)  # RFC 6298 §5.7
+        if tcb.rtt.rttvar:
+            tcb.rtt.rttvar = tcb.rtt.rto / 4
 
 
 def _take_what_was_queued(tcb: Connection, now: float) -> None:
@@ -465,6 +471,7 @@ def _out_of_order(tcb: Connection, segment: Segment, seq: int, payload: bytes | 
         output.send_ack(tcb, now)
         return
     outlet.count("out-of-order")
+    tcb.out_of_order_segments += 1
     sack.note_held(tcb, seq)
     if duplicate is not None:
         sack.note_duplicate(tcb, *duplicate)

@@ -248,6 +248,7 @@ class Connection:
         "soft_error_at",
         "state",
         "sws_override",
+        "syns_sent",
         "template",
         "time_wait_due",
         "timeouts_in_row",
@@ -480,6 +481,7 @@ class Connection:
         self.last_sent_at = -inf
         self.last_arrival = -inf
         #: As they are on the wire: a super-segment counts for what the device makes of it.
+        self.syns_sent = 0
         self.segments_sent = 0
         self.data_segments_sent = 0
         self.segments_received = 0

@@ -125,6 +125,7 @@ def resend(tcb: Connection, record: Record, now: float, rule: str) -> None:
 
 def send_syn(tcb: Connection, now: float, *, again: bool = False) -> None:
     """Our SYN, or SYN,ACK once the peer's has come."""
+    tcb.syns_sent += 1
     flags = SYN if tcb.state is State.SYN_SENT else SYN | ACK
     options, payload = opening.syn_options(tcb), NOTHING
     if tcb.fast_open is not None and not again:
@@ -134,8 +135,9 @@ def send_syn(tcb: Connection, now: float, *, again: bool = False) -> None:
 
 def _send_record(tcb: Connection, record: Record, now: float, *, capable: bool = False) -> None:
     """``capable``: new data that routers may mark instead of dropping it (RFC 3168 §6.1.2, §6.1.5)."""
-    tcb.last_sent_at = now
     length = record.end - record.seq - record.fin
+    if length:
+        tcb.last_sent_at = now
     payload = tcb.send_buffer.view(record.seq, length) if length else b""
     flags = ACK
     codepoint = NOT_ECT

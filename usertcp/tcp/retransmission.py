@@ -81,7 +81,7 @@ class Delivery:
 
     __slots__ = (
         "came_twice", "cumulative", "cumulative_repeated", "first_time", "highest", "last_cumulative", "length",
-        "lowest_first_time", "lowest_start", "newest", "repeated", "rtt_of",
+        "lowest_first_time", "lowest_start", "newest", "oldest", "repeated", "rtt_of",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -91,7 +91,9 @@ class Delivery:
         self.cumulative_repeated = False
         self.came_twice = 0
         self.newest: Record | None = None
+        #: Of what was sent once, the last, and the first.
         self.rtt_of: Record | None = None
+        self.oldest: Record | None = None
         #: Of what is acknowledged cumulatively, the last that the peer had not held before.
         self.last_cumulative: Record | None = None
         self.first_time = False
@@ -112,6 +114,8 @@ class Delivery:
         else:
             self.first_time = True
             self.rtt_of = record
+            if self.oldest is None:
+                self.oldest = record
             if self.lowest_first_time is None or record.end < self.lowest_first_time:
                 self.lowest_first_time = record.end
                 self.lowest_start = record.seq

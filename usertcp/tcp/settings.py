@@ -65,6 +65,9 @@ class Settings:
     max_rto: float = 60.0
     #: Measure round trips by timestamps also where the echo is of an earlier sending (RFC 7323 §4.1 does not ask).
     rtt_of_repeated: bool = False
+    #: The timeout follows from what the first of several segments took that are acknowledged together, as it does by
+    #: timestamps (RFC 7323 §4.3): the peer's delay is part of it.
+    rtt_of_oldest: bool = False
     #: What is added to the timeout after all else, its back-off included, and what it is at least.
     rto_slop: float = 0.0
     rto_floor: float = 0.0

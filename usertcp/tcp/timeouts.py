@@ -70,6 +70,8 @@ def _zero_window(tcb: Connection, now: float) -> None:
     else:
         output.send_probe(tcb, now)
         tcb.probing = True
+        tcb.probes = tcb.unanswered_probes + 1
+        tcb.probed_at = now
     tcb.outlet.count("window-probes")
     tcb.rtt.back_off()  # RFC 9293 §3.8.6.1 (SHLD-30)
     tcb.retransmit_due = now + persist.interval(tcb)

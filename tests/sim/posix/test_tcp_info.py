@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from struct import Struct
+from sys import byteorder
 
 import pytest
 
-from tests.sim.posix.peer import OUR_ISN, PLAIN, Peer, accepted, connecting, listener, machine
+from tests.sim.posix.peer import OUR_ISN, PLAIN, Peer, accepted, asleep, connecting, listener, machine, still_asleep
 from usertcp.sim.posix import Machine, tcp_info
 from usertcp.sim.posix import constants as c
 from usertcp.tcp.settings import Settings
-from usertcp.wire.tcp import ACK, FIN, SYN, Options
+from usertcp.wire.tcp import ACK, FIN, RST, SYN, Options
 
+#: An int for setsockopt().
+ONE = (1).to_bytes(4, byteorder)
 HEADER = Path("/usr/include/linux/tcp.h")
 
 
@@ -138,6 +141,118 @@ def test_a_connection_that_its_peer_opened_does_not_count_its_syn() -> None:
     peer.receives()
     fd, _ = accepted(us)
     assert info(us, fd)["tcpi_bytes_acked"] == 0
+
+
+def test_segments_are_counted_as_they_are_on_the_wire() -> None:
+    us = machine()
+    fd, peer = accepted(us)
+    told = info(us, fd)
+    assert (told["tcpi_segs_in"], told["tcpi_segs_out"], told["tcpi_delivered"]) == (2, 0, 1)
+    us.write(fd, bytes(4000))
+    told = info(us, fd)
+    assert (told["tcpi_segs_out"], told["tcpi_data_segs_out"]) == (4, 4)
+    peer.receives()
+    peer.sends(ACK)
+    peer.sends(ACK, bytes(100))
+    peer.sends(ACK, bytes(100), seq=peer.snd_nxt + 100)
+    told = info(us, fd)
+    assert (told["tcpi_segs_in"], told["tcpi_data_segs_in"], told["tcpi_rcv_ooopack"]) == (5, 2, 1)
+    us.shutdown(fd, c.SHUT_WR)
+    us.advance(us.now + 0.1)
+    told = info(us, fd)
+    assert (told["tcpi_data_segs_out"], told["tcpi_last_data_sent"]) == (4, 100)
+    before = told["tcpi_delivered"]
+    peer.receives()
+    peer.sends(ACK)
+    assert info(us, fd)["tcpi_delivered"] == before + 1  # the FIN
+
+
+def test_a_syn_ack_is_the_listeners() -> None:
+    us = machine()
+    listening = listener(us)
+    peer = Peer(us)
+    us.next_isn = OUR_ISN
+    peer.sends(SYN)
+    us.advance(us.now + 2)  # it goes again
+    peer.receives()
+    peer.sends(ACK)
+    fd, _ = us.accept(listening)
+    told = info(us, fd)
+    assert (told["tcpi_segs_out"], told["tcpi_segs_in"]) == (0, 2)
+
+
+def test_a_syn_that_was_lost() -> None:
+    us = machine()
+    fd, peer = connecting(us)
+    us.advance(us.now + 1.5)
+    told = info(us, fd)
+    assert (told["tcpi_snd_mss"], told["tcpi_rcv_mss"]) == (536, 88)  # nothing is known of the peer
+    assert (told["tcpi_ca_state"], told["tcpi_lost"], told["tcpi_retrans"]) == (c.TCP_CA_Loss, 1, 1)
+    assert (told["tcpi_snd_cwnd"], told["tcpi_retransmits"]) == (1, 1)
+    peer.our_port = peer.receives()[0].src_port
+    peer.sends(SYN | ACK)
+    told = info(us, fd)
+    assert (told["tcpi_snd_mss"], told["tcpi_rto"], told["tcpi_segs_out"]) == (1000, 3_000_000, 3)
+    assert (told["tcpi_ca_state"], told["tcpi_lost"], told["tcpi_retrans"]) == (c.TCP_CA_Open, 0, 0)
+
+
+def test_probes_until_one_is_answered() -> None:
+    us = machine()
+    fd, peer = accepted(us)
+    us.setsockopt(fd, c.SOL_TCP, c.TCP_KEEPIDLE, ONE)
+    us.setsockopt(fd, c.SOL_TCP, c.TCP_KEEPINTVL, ONE)
+    us.setsockopt(fd, c.SOL_SOCKET, c.SO_KEEPALIVE, ONE)
+    us.advance(us.now + 2.5)
+    assert info(us, fd)["tcpi_probes"] == 2
+    peer.receives()
+    peer.sends(ACK)
+    assert info(us, fd)["tcpi_probes"] == 0
+
+
+def test_what_the_time_goes_on() -> None:
+    us = machine()
+    fd, peer = accepted(us, window=2000)
+    told = info(us, fd)
+    assert (told["tcpi_busy_time"], told["tcpi_rwnd_limited"], told["tcpi_sndbuf_limited"]) == (0, 0, 0)
+    us.write(fd, bytes(3000))
+    us.advance(us.now + 0.125)
+    told = info(us, fd)
+    assert (told["tcpi_busy_time"], told["tcpi_rwnd_limited"]) == (125_000, 125_000)
+    assert told["tcpi_notsent_bytes"] == 1000
+    peer.window = 5000
+    peer.receives()
+    peer.sends(ACK)
+    us.advance(us.now + 0.125)
+    told = info(us, fd)
+    assert (told["tcpi_busy_time"], told["tcpi_rwnd_limited"]) == (250_000, 125_000)
+    peer.receives()
+    peer.sends(ACK)
+    us.advance(us.now + 0.125)
+    assert info(us, fd)["tcpi_busy_time"] == 250_000
+
+
+def test_our_own_buffer_is_to_blame() -> None:
+    us = machine()
+    fd, _ = accepted(us)
+    us.setsockopt(fd, c.SOL_SOCKET, c.SO_SNDBUF, (4000).to_bytes(4, byteorder))
+    us.fcntl(fd, c.F_SETFL, c.O_RDWR)
+    sleeping = asleep(us.write, fd, bytes(20000))
+    us.advance(us.now + 0.125)
+    still_asleep(sleeping)
+    told = info(us, fd)
+    assert (told["tcpi_busy_time"], told["tcpi_sndbuf_limited"], told["tcpi_rwnd_limited"]) == (125_000, 125_000, 0)
+
+
+def test_a_connection_that_was_reset_has_nothing_outstanding() -> None:
+    us = machine()
+    fd, peer = accepted(us)
+    us.write(fd, bytes(3000))
+    peer.sends(RST | ACK)
+    told = info(us, fd)
+    assert told["tcpi_state"] == c.TCP_CLOSE
+    assert (told["tcpi_unacked"], told["tcpi_notsent_bytes"]) == (0, 0)
+    us.advance(us.now + 1)
+    assert info(us, fd)["tcpi_busy_time"] == 0
 
 
 def test_options() -> None:

@@ -16,6 +16,7 @@ from usertcp.tcp.recovery import CaState
 from usertcp.tcp.states import State
 
 if TYPE_CHECKING:
+    from usertcp.sim.posix.busy_time import BusyTime
     from usertcp.sim.posix.tcp_socket import TcpSocket
     from usertcp.tcp.connection import Connection
 
@@ -57,6 +58,15 @@ _MILLISECONDS: Final = 1000
 _INFINITE_SSTHRESH: Final = 0x7FFFFFFF
 #: enum tcp_fastopen_client_fail has two bits; what is left of a success is 0.
 _FAST_OPEN_FAILURE: Final = 3
+#: What Linux takes for the largest and the least segment of a peer that it knows nothing of.
+_DEFAULT_MSS: Final = 536
+_LEAST_MSS: Final = 88
+_OF_WHAT_IS_OUTSTANDING: Final = (
+    "tcpi_unacked", "tcpi_sacked", "tcpi_lost", "tcpi_retrans", "tcpi_retransmits", "tcpi_probes", "tcpi_backoff",
+    "tcpi_notsent_bytes",
+)  # fmt: skip
+#: RFC 6928
+_INITIAL_SEGMENTS: Final = 10
 _UNKNOWN_RTT: Final = 0xFFFFFFFF
 _UNLIMITED_RATE: Final = 0xFFFFFFFFFFFFFFFF
 
@@ -78,6 +88,29 @@ def measures(socket: TcpSocket) -> dict[str, int]:
         now = socket.machine.now
         for part in (_options(connection), _sending(connection, now), _receiving(connection, now), _path(connection)):
             values |= part
+        if not connection.rcv_nxt:
+            values |= _before_the_answer(connection)
+        if connection.is_over:
+            values |= dict.fromkeys(_OF_WHAT_IS_OUTSTANDING, 0)
+        values |= _busy(socket.busy_time, now)
+    return values
+
+
+def _busy(busy_time: BusyTime, now: float) -> dict[str, int]:
+    busy_time.count(now)
+    return {
+        "tcpi_busy_time": round(busy_time.busy * _MICROSECONDS),
+        "tcpi_rwnd_limited": round(busy_time.by_window * _MICROSECONDS),
+        "tcpi_sndbuf_limited": round(busy_time.by_buffer * _MICROSECONDS),
+    }
+
+
+def _before_the_answer(connection: Connection) -> dict[str, int]:
+    """SYN-SENT: nothing is known of the peer, and a SYN that was lost is a loss like any other."""
+    stamps = opening.TIMESTAMPS_LENGTH if connection.timestamps else 0
+    values = {"tcpi_snd_mss": _DEFAULT_MSS - stamps, "tcpi_rcv_mss": _LEAST_MSS, "tcpi_lost": 0, "tcpi_retrans": 0}
+    if connection.timeouts_in_row:
+        values |= {"tcpi_ca_state": c.TCP_CA_Loss, "tcpi_lost": 1, "tcpi_retrans": 1, "tcpi_snd_cwnd": 1}
     return values
 
 
@@ -119,6 +152,7 @@ def _sending(connection: Connection, now: float) -> dict[str, int]:
     return {
         "tcpi_ca_state": _CA_STATES[connection.recovery.state],
         "tcpi_retransmits": connection.timeouts_in_row,
+        "tcpi_probes": connection.unanswered_probes,
         "tcpi_backoff": connection.rtt.backoffs,
         "tcpi_snd_mss": mss,
         "tcpi_unacked": _segments(connection.snd_nxt - connection.snd_una, mss),
@@ -135,9 +169,10 @@ def _sending(connection: Connection, now: float) -> dict[str, int]:
         "tcpi_bytes_retrans": connection.resent_bytes,
         "tcpi_pacing_rate": int(congestion.pacing_rate or 0),
         "tcpi_bytes_acked": connection.snd_una - connection.iss - connection.opened_passively,
-        "tcpi_segs_out": connection.segments_sent,
+        "tcpi_segs_out": connection.segments_sent - (connection.syns_sent if connection.opened_passively else 0),
+        "tcpi_data_segs_out": connection.data_segments_sent,
         "tcpi_notsent_bytes": max(0, connection.send_buffer.end - connection.snd_nxt),
-        "tcpi_delivered": _segments(connection.delivered, mss),
+        "tcpi_delivered": _delivered(connection),
         "tcpi_bytes_sent": connection.bytes_sent + connection.resent_bytes,
         "tcpi_snd_wnd": connection.snd_wnd,
         "tcpi_delivery_rate_app_limited": int(bool(connection.app_limited)),
@@ -145,22 +180,28 @@ def _sending(connection: Connection, now: float) -> dict[str, int]:
 
 
 def _receiving(connection: Connection, now: float) -> dict[str, int]:
+    timing, bounds = connection.ack_timing, connection.window_bounds
+    window = connection.rcv_adv - (connection.last_ack_sent or connection.rcv_nxt)
     return {
-        "tcpi_ato": _MICROSECONDS // 25 if connection.unacked_bytes else 0,
+        "tcpi_ato": round((timing.delay if timing is not None else connection.settings.ack_delay) * _MICROSECONDS),
         "tcpi_rcv_mss": connection.rcv_mss,
-        "tcpi_last_data_recv": _ago(connection.last_arrival, now),
+        "tcpi_rcv_ssthresh": window if bounds is None else bounds.reach,
+        "tcpi_rcv_space": min(window, _INITIAL_SEGMENTS * _advertised(connection)),
+        "tcpi_last_data_recv": _ago(connection.last_arrival if timing is None else timing.last_data, now),
         "tcpi_last_ack_recv": _ago(connection.last_arrival, now),
         "tcpi_rcv_rtt": int(connection.rcv_rtt * _MICROSECONDS),
-        "tcpi_bytes_received": max(0, connection.rcv_nxt - connection.irs - 1) if connection.irs else 0,
+        "tcpi_bytes_received": max(0, connection.rcv_nxt - connection.irs - 1),
         "tcpi_segs_in": connection.segments_received,
-        "tcpi_rcv_wnd": connection.rcv_wnd,
+        "tcpi_data_segs_in": connection.data_segments_received,
+        "tcpi_rcv_ooopack": connection.out_of_order_segments,
+        "tcpi_rcv_wnd": window,
     }
 
 
 def _path(connection: Connection) -> dict[str, int]:
     rtt = connection.rtt
     return {
-        "tcpi_rto": round(rtt.rto * _MICROSECONDS),
+        "tcpi_rto": round(_timeout(connection) * _MICROSECONDS),
         "tcpi_pmtu": connection.path_mtu,
         "tcpi_rtt": round((rtt.srtt or 0) * _MICROSECONDS),
         "tcpi_rttvar": round(rtt.rttvar * _MICROSECONDS),
@@ -176,11 +217,19 @@ def _advertised(connection: Connection) -> int:
     return min(most, connection.settings.user_mss or most) - opening.TIMESTAMPS_LENGTH * stamps
 
 
-def _announced(connection: Connection) -> int:
-    """What the peer may send in a segment: the MSS of our SYN, without what each segment has of options."""
-    own = connection.own_mss or opening.announced_mss(connection)
-    agreed = connection.timestamps and connection.state not in (State.SYN_SENT, State.SYN_RECEIVED)
-    return own - opening.TIMESTAMPS_LENGTH if agreed else own
+def _timeout(connection: Connection) -> float:
+    """Probes of a closed window wait longer and longer, which is no part of it."""
+    rtt = connection.rtt
+    if not connection.probing:
+        return rtt.rto
+    return max(rtt.rto / (1 << rtt.backoffs), connection.settings.min_rto)
+
+
+def _delivered(connection: Connection) -> int:
+    """In segments, of which our SYN and FIN are one each."""
+    fin = connection.fin_seq is not None and connection.snd_una > connection.fin_seq
+    controls = min(connection.delivered, 1) + fin
+    return controls + _segments(connection.delivered - controls, connection.snd_mss)
 
 
 def _segments(length: int, mss: int) -> int:

@@ -30,6 +30,7 @@ from usertcp.sim.posix import (
 )
 from usertcp.sim.posix import constants as c
 from usertcp.sim.posix.addresses import SocketAddress, for_socket
+from usertcp.sim.posix.busy_time import BusyTime
 from usertcp.sim.posix.constants import (
     POLLERR,
     POLLIN,
@@ -108,6 +109,7 @@ class TcpSocket(Socket):
         #: What is different from the host's settings.
         self.overrides: dict[str, Any] = {}
         self.space = SendSpace(machine)
+        self.busy_time = BusyTime()
         self.urgent = Urgent()
         self.completions = Completions()
         #: SO_RCVBUF as it was set, doubled; 0: it was not.
@@ -217,6 +219,7 @@ class TcpSocket(Socket):
         self._seen = connection.state
         self.done = self.peer_closed
         self.error = 0
+        self.busy_time = BusyTime()
         self.urgent = Urgent()
         connection.settings = replace(connection.settings, send_buffer=self.space.bound)
         connection.corked = self.corked
@@ -283,6 +286,7 @@ class TcpSocket(Socket):
         self.done = self.done or self.peer_closed
         if self.shut & RECEIVE and tcp_freebsd.is_freebsd(self):
             tcp_freebsd.discard(connection)
+        self.busy_time.look(connection, self.machine.now, wants_room=self.no_space)
         if self.completions.look(self, connection):
             self.wake(POLLERR)
         if self.no_space:
