@@ -160,3 +160,43 @@ def test_two_whole_datagrams_may_have_one_identification() -> None:
         header = ipv4.Header(THEIRS[4], OURS[4], tcp.PROTOCOL, identification=4321)
         us.host.packet_arrives(ipv4.emit(header, len(data)) + data, us.now)
     assert us.reads() == b"hellohello"
+
+
+def flow_label(peer: Peer) -> int:
+    """Of the last packet that the peer took."""
+    assert peer.last is not None
+    header = ipv6.parse(peer.last.packet)
+    assert not isinstance(header, Malformed)
+    return header.flow_label
+
+
+def test_all_packets_of_a_flow_have_its_label() -> None:
+    """RFC 8504 §5.1: "setting the Flow Label field for all packets of a given flow to the same value"."""
+    us, peer = established(family=6)
+    label = flow_label(peer)
+    assert label
+    us.sends(b"x")
+    peer.receives(ACK, data=b"x")
+    assert flow_label(peer) == label
+    peer.receives(ACK, data=b"x", after=0.2)
+    assert flow_label(peer) == label
+    us.aborts()
+    peer.receives(RST)
+    assert flow_label(peer) == label
+    peer.sends(ACK)
+    peer.receives(RST)
+    assert flow_label(peer) == label
+    peer.sends(ACK, to_port=9)
+    peer.receives(RST)
+    assert flow_label(peer) not in (0, label)
+
+
+def test_also_in_time_wait() -> None:
+    us, peer = in_state(State.FIN_WAIT_2, family=6)
+    us.waits(0.01)
+    peer.sends(FIN | ACK, seq=1, ack=2)
+    peer.receives(ACK)
+    label = flow_label(peer)
+    peer.sends(FIN | ACK, seq=1, ack=2)
+    peer.receives(ACK)
+    assert flow_label(peer) == label != 0

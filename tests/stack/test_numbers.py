@@ -47,3 +47,14 @@ def test_successive_connections_to_one_peer_take_successive_ports() -> None:
     first, second = (numbers.port_candidates(SECRET, b"peer", count)[0] for count in (1, 2))
     assert (second - first) % numbers.PORTS == 1
     assert numbers.port_candidates(SECRET, b"other peer", 1)[0] != first
+
+
+def test_flow_labels() -> None:
+    """RFC 6437 §3, RFC 8504 §5.1: from a uniform distribution; 0 would be none."""
+    ends = (bytes(15) + b"\1", bytes(15) + b"\2")
+    labels = {numbers.flow_label(SECRET, *ends, 80, port) for port in range(1000)}
+    assert len(labels) >= 990
+    assert 0 < min(labels) < 10_000
+    assert 0xFFFFF - 10_000 < max(labels) <= 0xFFFFF
+    assert numbers.flow_label(SECRET, *ends, 80, 1) != numbers.flow_label(SECRET, *ends[::-1], 80, 1)
+    assert numbers.flow_label(SECRET, bytes(4), bytes(4), 80, 1) == 0

@@ -111,6 +111,8 @@ class Host:
     ) -> None:
         self.addresses = tuple(addresses)
         self.address_set = frozenset(addresses)
+        #: One object for each address: a connection does not keep the slice of the packet that opened it.
+        self._own = {address: address for address in addresses}
         self.secret = secret
         self.mtu = mtu
         self.offload = offload
@@ -326,9 +328,9 @@ class Host:
             return
         self.count("resets-sent")
         settings = self.config.settings
-        template = FrameTemplate(
-            dst, src, segment.dst_port, segment.src_port, ttl=settings.ttl, offload=self.offload
-        )
+        there = (dst, src, segment.dst_port, segment.src_port)
+        label = numbers.flow_label(self.secret, *there)
+        template = FrameTemplate(*there, ttl=settings.ttl, flow_label=label, offload=self.offload)
         tos = settings.traffic_class
         self.outbox.append(
             template.build(reset.seq, reset.ack, reset.flags, 0, 0, None, None, NO_OPTIONS, b"", 1, tos)
@@ -492,7 +494,7 @@ class Host:
             seq, ack, window = waiting.snd_nxt & MASK, waiting.rcv_nxt & MASK, waiting.window << waiting.rcv_wscale
             stamps = (ts_val, waiting.ts_recent)
             self.trace((Kind.SEGMENT_OUT, now, waiting.number, seq, ack, ACK, window, 0, *stamps, NO_OPTIONS, 1))
-        self.outbox.append(acknowledgment(waiting, ts_val, offload=self.offload))
+        self.outbox.append(acknowledgment(waiting, ts_val, self.secret, offload=self.offload))
 
     def forget(self, waiting: TimeWait) -> None:
         """A TIME-WAIT has ended; the queue may keep its numbers for a while, but not the connection block."""
@@ -556,7 +558,7 @@ class Host:
         connection = Connection(
             self,
             number,
-            local_address,
+            self._own.get(local_address, local_address),
             local_port,
             remote_address,
             remote_port,
@@ -573,12 +575,13 @@ class Host:
 
     def make_template(self, connection: Connection) -> None:
         """The headers of its packets, from its settings as they are now."""
+        there = (
+            connection.local_address, connection.remote_address, connection.local_port, connection.remote_port,
+        )  # fmt: skip
         connection.template = FrameTemplate(
-            connection.local_address,
-            connection.remote_address,
-            connection.local_port,
-            connection.remote_port,
+            *there,
             ttl=connection.settings.ttl,
+            flow_label=numbers.flow_label(self.secret, *there),
             offload=self.offload,
             layout=LAYOUTS[connection.settings.option_layout],
         )

@@ -39,6 +39,14 @@ def timestamp_offset(secret: bytes, addresses: bytes) -> int:
     return keyed_hash(secret, b"timestamp", addresses)
 
 
+def flow_label(secret: bytes, local: bytes, remote: bytes, local_port: int, remote_port: int) -> int:
+    """Of all IPv6 packets from here to there: 20 bits, one value as likely as any other (RFC 6437 §3); 0 for IPv4."""
+    if len(local) == 4:
+        return 0
+    ports = local_port.to_bytes(2, "big") + remote_port.to_bytes(2, "big")
+    return keyed_hash(secret, b"flow", local + remote + ports) & 0xFFFFF or 1  # 0 would say that there is none
+
+
 #: The dynamic ports (RFC 6056 §3.2 recommends a wider range than IANA's).
 FIRST_PORT: Final = 32768
 PORTS: Final = 65536 - FIRST_PORT

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from math import inf
 from struct import Struct
 
+from usertcp.stack import numbers
 from usertcp.tcp.time_wait import TimeWait
 from usertcp.wire.buffer import Buffer
 from usertcp.wire.frame import FrameTemplate
@@ -49,13 +50,15 @@ class TimeWaits(dict[bytes, TimeWait]):
             yield self._queue.popleft()
 
 
-def acknowledgment(waiting: TimeWait, ts_val: int | None, *, offload: bool) -> tuple[Buffer, ...]:
+def acknowledgment(waiting: TimeWait, ts_val: int | None, secret: bytes, *, offload: bool) -> tuple[Buffer, ...]:
     """The packet <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, made from the numbers that were kept."""
     key = waiting.key
     size = (len(key) - _PORTS.size) // 2
     remote, local = key[:size], key[size : 2 * size]
     remote_port, local_port = _PORTS.unpack_from(key, 2 * size)
     seq, ack = waiting.snd_nxt & MASK, waiting.rcv_nxt & MASK
-    template = FrameTemplate(local, remote, local_port, remote_port, ttl=waiting.settings.ttl, offload=offload)
+    there = (local, remote, local_port, remote_port)
+    label = numbers.flow_label(secret, *there)
+    template = FrameTemplate(*there, ttl=waiting.settings.ttl, flow_label=label, offload=offload)
     tos = waiting.traffic_class
     return template.build(seq, ack, ACK, waiting.window, 0, ts_val, waiting.ts_recent, NO_OPTIONS, b"", 1, tos)
