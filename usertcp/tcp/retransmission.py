@@ -136,8 +136,8 @@ class RetransmissionQueue:
         self._head = 0  # records before it are acknowledged
         self._oldest: Record | None = None
         self._newest: Record | None = None
-        #: A heap of (seq, serial, record); entries that are lost no more are passed over.
-        self._lost: list[tuple[int, int, Record]] = []
+        #: A heap of (seq, serial, record); entries that are lost no more are passed over.  None while nothing was.
+        self._lost: list[tuple[int, int, Record]] | None = None
         self._serial = 0
         self.lost = 0
         self.sacked = 0
@@ -212,7 +212,7 @@ class RetransmissionQueue:
         if head == len(records):
             # Nothing is outstanding: an idle connection keeps no records.
             records.clear()
-            self._lost.clear()
+            self._lost = None
             self._head = 0
             return
         if records[head].seq < ack:
@@ -317,7 +317,7 @@ class RetransmissionQueue:
     def forgive_lost(self) -> None:
         """Nothing was lost after all: what is marked is taken to be in the network still."""
         self.lost = 0
-        self._lost.clear()
+        self._lost = None
         self._oldest = self._newest = None
         for record in self:
             record.lost = record.was_lost = False
@@ -382,7 +382,7 @@ class RetransmissionQueue:
         for record in self:
             record.older = record.newer = None
         self._records.clear()
-        self._lost.clear()
+        self._lost = None
         self._oldest = self._newest = None
         self._head = self.lost = self.sacked = 0
 
@@ -412,6 +412,8 @@ class RetransmissionQueue:
 
     def _push_lost(self, record: Record) -> None:
         self._serial += 1
+        if self._lost is None:
+            self._lost = []
         heappush(self._lost, (record.seq, self._serial, record))
 
     def _take_out(self, record: Record) -> None:
