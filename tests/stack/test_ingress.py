@@ -289,12 +289,13 @@ def _fragments_v6(body: bytes, size: int = 8) -> Iterator[bytes]:
         yield ipv6.emit(ipv6.Header(PEER_6, US_6, tcp.PROTOCOL, fragment=fragment), len(piece)) + piece
 
 
-@pytest.mark.parametrize("cut", [_fragments_v4, _fragments_v6])
+@families
 @pytest.mark.parametrize("backwards", [False, True])
-def test_a_fragmented_syn(cut: type[Iterator[bytes]], backwards: bool) -> None:
+def test_a_fragmented_syn(family: int, backwards: bool) -> None:
     """RFC 791 §3.2, RFC 8200 §4.5."""
-    family = 4 if cut is _fragments_v4 else 6
-    pieces = list(cut(tcp_packet(family, options=Options(mss=1400))[20 if family == 4 else 40 :]))
+    options = Options(mss=1400, window_scale=7, sack_permitted=True)
+    body = tcp_packet(family, options=options)[20 if family == 4 else 40 :]
+    pieces = list(_fragments_v4(body) if family == 4 else _fragments_v6(body, 24))
     host = make_host()
     for piece in reversed(pieces) if backwards else pieces:
         assert not host.connections
@@ -302,6 +303,22 @@ def test_a_fragmented_syn(cut: type[Iterator[bytes]], backwards: bool) -> None:
     (connection,) = host.connections.values()
     assert connection.peer_mss == 1400
     assert host.stats["datagrams-reassembled"] == 1
+
+
+@pytest.mark.parametrize(("size", "taken"), [(16, False), (24, True)])
+def test_a_first_fragment_without_all_headers(size: int, taken: bool) -> None:
+    """RFC 8200 §4.5, RFC 8504 §5.2: "SHOULD be discarded" and its sender told, unlike in IPv4."""
+    host = make_host()
+    body = tcp_packet(6, options=Options(mss=1400, window_scale=7, sack_permitted=True))[40:]
+    pieces = list(_fragments_v6(body, size))
+    for piece in pieces:
+        host.packet_arrives(piece, 1.0)
+    assert bool(host.connections) is taken
+    assert host.stats["ipv6-chain-incomplete"] == (not taken)
+    if not taken:
+        (packet,) = host.outbox
+        message = icmp.parse_v6(b"".join(packet)[40:], US_6, PEER_6)
+        assert message == icmp.ParameterProblem(icmp.V6_INCOMPLETE_CHAIN, 0, pieces[0])
 
 
 def test_overlapping_fragments() -> None:

@@ -79,6 +79,31 @@ def test_fragments_that_can_not_be_right(fragment: tuple[int, str], length: int,
     assert answers(sent) == [icmp.ParameterProblem(icmp.V6_ERRONEOUS_HEADER, pointer, sent)]
 
 
+#: First fragments, of which more follow.
+FIRST = (44, "00 0001 00000007")
+
+
+@pytest.mark.parametrize(
+    ("upper", "length", "incomplete"),
+    [
+        (6, 16, True), (6, 24, False), (17, 0, True), (17, 8, False), (58, 0, False), (59, 0, False),
+        (UNHEARD_OF, 0, True), (UNHEARD_OF, 8, False),
+    ],
+)  # fmt: skip
+def test_a_first_fragment_has_all_headers(upper: int, length: int, incomplete: bool) -> None:
+    """RFC 8200 §4.5; of ICMPv6 it cannot be known that it is no error."""
+    for headers in ([FIRST], [FINE, FIRST], [FIRST, FINE]):
+        sent = packet(*headers, upper=upper, body=bytes(length))
+        told = [icmp.ParameterProblem(icmp.V6_INCOMPLETE_CHAIN, 0, sent)] if incomplete else []
+        assert answers(sent) == told
+
+
+def test_an_extension_header_that_is_not_all_there() -> None:
+    """It says that it has 24 bytes, of which 8 are in the first fragment."""
+    sent = packet(FIRST, upper=60, body=bytes.fromhex("63 02 01040000 0000"))
+    assert answers(sent) == [icmp.ParameterProblem(icmp.V6_INCOMPLETE_CHAIN, 0, sent)]
+
+
 @pytest.mark.parametrize("headers", [[UNKNOWN[0x1E]], [FINE], [NO_SEGMENTS]], ids=str)
 def test_what_is_to_be_skipped_is_skipped(headers: list[tuple[int, str]]) -> None:
     """RFC 8200 §4.2, §4.4: the packet is processed, and refused for the protocol behind the headers."""

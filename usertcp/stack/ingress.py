@@ -90,6 +90,10 @@ def _ipv6(host: Host, packet: memoryview, now: float, trusted: bool) -> None:
     protocol, ecn = header.next_header, header.traffic_class & FIELD
     fragment = header.fragment
     if fragment is not None and (fragment.more or fragment.offset):
+        if not fragment.offset and ipv6.is_incomplete(payload, protocol):
+            drop(host, Malformed.IPV6_CHAIN_INCOMPLETE, now)
+            _tell_what_is_wrong(host, packet, now)
+            return
         whole = host.reassembler.add(
             header.src,
             header.dst,

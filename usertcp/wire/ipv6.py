@@ -21,6 +21,9 @@ DESTINATION_OPTIONS: Final = 60
 MAX_EXTENSIONS: Final = 8
 
 _EXTENSIONS = frozenset((HOP_BY_HOP, ROUTING, FRAGMENT, DESTINATION_OPTIONS))
+#: How long the headers of upper layers are at least: TCP, UDP, ICMPv6, and none at all; what is not known here has a
+#: byte.
+_UPPER_LAYER = {6: 20, 17: 8, 58: 8, NO_NEXT_HEADER: 0}
 _MORE_FRAGMENTS = 1
 _PAD1 = 0
 _PADN = 1
@@ -148,6 +151,15 @@ def walk(packet: Buffer, kind: int, end: int, start: int = HEADER_LENGTH) -> Cha
         kind = following
         offset += length
     return Chain(kind, offset, tuple(extensions), None)
+
+
+def is_incomplete(payload: Buffer, kind: int) -> bool:
+    """Whether a first fragment, with ``payload`` of type ``kind`` behind its header, lacks a part of any header, that
+    of the upper layer too (RFC 8200 §4.5)."""
+    chain = walk(payload, kind, len(payload), 0)
+    if isinstance(chain, Malformed):
+        return chain is Malformed.IPV6_EXTENSION_TRUNCATED
+    return chain.fragment is None and chain.offset + _UPPER_LAYER.get(chain.next_header, 1) > len(payload)
 
 
 def _fragment(data: bytes) -> Fragment | None:

@@ -22,12 +22,14 @@ class Problem(NamedTuple):
 
 #: A packet that is discarded, and nothing said.
 _SILENT = Problem(-1, -1)
+_INCOMPLETE = Problem(icmp.V6_INCOMPLETE_CHAIN, 0)
 
 
 def problem_of(packet: Buffer) -> Problem | None:
     """The first problem that the sender of ``packet``, of at least 40 bytes, is to be told of; None: there is none.
 
-    Not of one in a packet that cannot be walked to its end, nor in an ICMPv6 error (RFC 4443 §2.4(e)).
+    Not of one in a packet that cannot be walked to its end, but where that is the problem, nor in an ICMPv6 error
+    (RFC 4443 §2.4(e)).
     """
     end = min(len(packet), ipv6.HEADER_LENGTH + int.from_bytes(packet[4:6], "big"))
     kind, kind_at, offset = packet[_NEXT_HEADER_AT], _NEXT_HEADER_AT, ipv6.HEADER_LENGTH
@@ -35,7 +37,7 @@ def problem_of(packet: Buffer) -> Problem | None:
     while kind in _EXTENSIONS:
         following = _end_of(packet, kind, offset, end)
         if following is None:
-            return None
+            return found if found is _INCOMPLETE else None
         found = found or _problem(packet, kind, kind_at, offset, following, end)
         if kind == ipv6.FRAGMENT and int.from_bytes(packet[offset + 2 : offset + 4], "big") & 0xFFF8:
             break  # what follows is a piece of anything
@@ -67,13 +69,15 @@ def _problem(packet: Buffer, kind: int, kind_at: int, offset: int, following: in
 
 
 def _of_fragment(packet: Buffer, offset: int, end: int) -> Problem | None:
-    """RFC 8200 §4.5: a length that is no multiple of 8, or a datagram that would be too long."""
+    """RFC 8200 §4.5: a length that is no multiple of 8, a datagram that would be too long, or headers left out."""
     position = int.from_bytes(packet[offset + 2 : offset + 4], "big")
     length = end - (offset + 8)
     if position & 1 and length & 7:
         return Problem(icmp.V6_ERRONEOUS_HEADER, _PAYLOAD_LENGTH_AT)
     if (position & 0xFFF8) + length > ipv6.MAX_PAYLOAD:
         return Problem(icmp.V6_ERRONEOUS_HEADER, offset + 2)
+    if position == 1 and ipv6.is_incomplete(packet[offset + 8 : end], packet[offset]):
+        return _INCOMPLETE
     return None
 
 

@@ -30,6 +30,7 @@ class Malformed(StrEnum):
     IPV6_EXTENSION_TRUNCATED = "ipv6-extension-truncated", "an IPv6 extension header goes past the end"
     IPV6_EXTENSION_ORDER = "ipv6-extension-order", "hop-by-hop options that do not come first"
     IPV6_EXTENSIONS_TOO_MANY = "ipv6-extensions-too-many", "more extension headers than we care to walk"
+    IPV6_CHAIN_INCOMPLETE = "ipv6-chain-incomplete", "a first IPv6 fragment that does not have all headers"
     IPV6_OPTION = "ipv6-option", "an IPv6 option goes past the end of its header"
     IPV6_OPTION_UNRECOGNIZED = (
         "ipv6-option-unrecognized",
