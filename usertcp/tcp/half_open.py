@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from usertcp.tcp import opening, output
+from usertcp.tcp import ecn, opening, output
 from usertcp.tcp.errors import ConnectionReset
 from usertcp.tcp.refusal import answer_with_reset, drop
 from usertcp.tcp.reset import sequence_length
@@ -43,8 +43,12 @@ def _connection(tcb: Connection, segment: Segment, seq: int, now: float) -> bool
 def _request(tcb: Connection, segment: Segment, seq: int, now: float) -> bool:
     """A RST or a new SYN anywhere in the window ends it; all that is outside gets one acknowledgment in a while."""
     flags = segment.flags
-    if seq == tcb.irs and flags & (SYN | ACK | RST) == SYN:
-        return output.may_challenge(tcb, "our SYN,ACK once more", now)  # the SYN that opened it, again
+    if seq == tcb.irs and flags & (SYN | ACK | RST) == SYN:  # the SYN that opened it, again
+        drop(tcb, segment, "old-duplicate", "3.10.7.4", now)
+        if output.may_challenge(tcb, "our SYN,ACK once more", now):
+            ecn.syn_again(tcb, segment)
+            opening.repeat_syn(tcb)
+        return False
     if flags & ACK and unwrap(segment.ack, tcb.snd_una) != tcb.snd_nxt:
         drop(tcb, segment, "ack-of-unsent", "3.10.7.4", now)
         answer_with_reset(tcb, segment, now)
