@@ -74,7 +74,8 @@ def _of_event(event: Event) -> Iterator[str]:
                 yield spell(replace(event, action=replace(action, packet=packet)))
         if event.time.kind is TimeKind.RELATIVE:
             yield spell(replace(event, time=replace(event.time, start=event.time.start + _LATE)))
-        yield ""
+        # Without the packet, but not without its time: what follows stays where it was.
+        yield spell(replace(event, action=Code(" assert True ", event.line)))
         yield spell(event) + "\n" + spell(replace(event, time=Time(TimeKind.RELATIVE)))
     elif isinstance(action, SystemCall):
         if isinstance(action.result, Number) and action.errno is None and action.name not in _NEW_DESCRIPTORS:

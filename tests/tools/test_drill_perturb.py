@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from drill_perturbations import perturb
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "packetdrill"
@@ -32,6 +31,6 @@ def test_a_script_that_cannot_fail_is_found_out(tmp_path: Path) -> None:
         "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3\n"
         "+0 bind(3, ..., ...) = 0\n+0 listen(3, 1) = 0\n+0 < S 0:0(0) win 100 <mss 1000>\n"
         "+0 > S. 0:0(0) ack 1 <...>\n"
-        "%s\n" % "+0 %{ assert tcpi_state >= 0 or tcpi_state != 0 }%"
+        "+0 %{ assert tcpi_state >= 0 or tcpi_state != 0 }%\n"
     )
     assert perturb(script, None).survivors
