@@ -40,6 +40,11 @@ class Two:
         assert child is not None
         return child
 
+    def close_client(self) -> None:
+        """The newest connection's client is done, too."""
+        self._clients.pop().release(0.0)
+        self.settle()
+
     def settle(self) -> None:
         """Hand over packets until nobody has anything to say."""
         busy = True
@@ -74,8 +79,7 @@ def time_wait_bytes(_: Pipe, count: int) -> float:
         child = two.open(number)
         child.release(0.0)
         two.settle()
-        two._clients.pop().release(0.0)
-        two.settle()
+        two.close_client()
 
     return _each(two, count, open_and_close)
 

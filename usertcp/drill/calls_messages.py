@@ -24,13 +24,10 @@ _TIMESPEC: Final = Struct("<qq")
 
 def sendmsg(a: Arguments) -> Plan:
     """``sendmsg(fd, {msg_name(...)=..., msg_iov(1)=[{..., 1000}], msg_flags=0}, flags)``."""
-    a.expect(3)
-    message = a.at(1)
-    if not isinstance(message, Structure):
-        return on_socket(a, EFAULT)
-    vectors = _vectors(a, message)
-    if isinstance(vectors, int):
-        return on_socket(a, vectors)
+    given = _message(a)
+    if isinstance(given, Plan):
+        return given
+    message, vectors = given
     buffers = [a.outgoing(*vector) for vector in vectors]
     control = [(*_kind(a, item), _data(a, item.get("cmsg_data"))) for item in _controls(a, message)]
     return Plan("sendmsg", (a.descriptor(0), buffers, control, a.number(2), _name(a, message)))
@@ -38,13 +35,10 @@ def sendmsg(a: Arguments) -> Plan:
 
 def recvmsg(a: Arguments) -> Plan:
     """``recvmsg(fd, {...}, flags)``; flags, address and control messages of the structure are what is expected."""
-    a.expect(3)
-    message = a.at(1)
-    if not isinstance(message, Structure):
-        return on_socket(a, EFAULT)
-    vectors = _vectors(a, message)
-    if isinstance(vectors, int):
-        return on_socket(a, vectors)
+    given = _message(a)
+    if isinstance(given, Plan):
+        return given
+    message, vectors = given
     size = sum(size for _, size in vectors)
     return Plan(
         "recvmsg",
@@ -52,6 +46,16 @@ def recvmsg(a: Arguments) -> Plan:
         result=lambda value: len(value.data),
         differences=lambda value: _differences(a, message, vectors, value),
     )
+
+
+def _message(a: Arguments) -> tuple[Structure, list[tuple[Expression, int]]] | Plan:
+    """The message of a call and its buffers; or the call that fails for want of them."""
+    a.expect(3)
+    message = a.at(1)
+    if not isinstance(message, Structure):
+        return on_socket(a, EFAULT)
+    vectors = _vectors(a, message)
+    return on_socket(a, vectors) if isinstance(vectors, int) else (message, vectors)
 
 
 def _vectors(a: Arguments, message: Structure) -> list[tuple[Expression, int]] | int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from struct import Struct
 from typing import Final, NamedTuple
 
+from usertcp.wire import option_kinds as kinds
 from usertcp.wire.buffer import Buffer as Buffer
 from usertcp.wire.checksum import finish, ones_sum, pseudo_header_sum
 from usertcp.wire.malformed import Malformed
@@ -109,19 +110,6 @@ class Segment:
         return tuple(getattr(self, name) for name in _FIELDS)
 
 
-_END = 0
-_NOP = 1
-_MSS = 2
-_WINDOW_SCALE = 3
-_SACK_PERMITTED = 4
-_SACK = 5
-_TIMESTAMPS = 8
-_USER_TIMEOUT = 28
-_FAST_OPEN = 34
-_EXPERIMENT = 254
-#: RFC 6994: which experiment an option of that kind belongs to.
-_FAST_OPEN_EXPERIMENT = b"\xf9\x89"
-
 #: NOP NOP TIMESTAMPS, as nearly every segment carries it (RFC 7323 appendix A).
 TIMESTAMPS_PREFIX: Final = 0x0101080A
 _ALIGNED_TIMESTAMPS_OFFSET = 8  # data offset in words of a header with just that
@@ -184,10 +172,10 @@ def _parse_options(data: bytes, segment: Segment) -> Malformed | None:
     end = len(data)
     while at < end:
         kind = data[at]
-        if kind == _NOP:
+        if kind == kinds.NOP:
             at += 1
             continue
-        if kind == _END:
+        if kind == kinds.END:
             break
         if at + 1 == end:
             return Malformed.TCP_OPTION_TRUNCATED
@@ -198,21 +186,21 @@ def _parse_options(data: bytes, segment: Segment) -> Malformed | None:
         at += length
         if at > end:
             return Malformed.TCP_OPTION_TRUNCATED
-        if kind == _SACK and length > 2 and not length - 2 & 7:
+        if kind == kinds.SACK and length > 2 and not length - 2 & 7:
             sack = tuple(_TWO_WORDS.iter_unpack(data[start:at]))
-        elif kind == _TIMESTAMPS and length == 10:
+        elif kind == kinds.TIMESTAMPS and length == 10:
             segment.ts_val, segment.ts_ecr = _TWO_WORDS.unpack_from(data, start)
-        elif kind == _MSS and length == 4:
+        elif kind == kinds.MSS and length == 4:
             mss = data[start] << 8 | data[start + 1]
-        elif kind == _WINDOW_SCALE and length == 3:
+        elif kind == kinds.WINDOW_SCALE and length == 3:
             window_scale = data[start]
-        elif kind == _SACK_PERMITTED and length == 2:
+        elif kind == kinds.SACK_PERMITTED and length == 2:
             sack_permitted = True
-        elif kind == _FAST_OPEN and (length == 2 or (6 <= length <= 18 and not length & 1)):
+        elif kind == kinds.FAST_OPEN and (length == 2 or (6 <= length <= 18 and not length & 1)):
             fast_open = data[start:at]
-        elif kind == _USER_TIMEOUT and length == 4:
+        elif kind == kinds.USER_TIMEOUT and length == 4:
             user_timeout = _seconds(data[start] << 8 | data[start + 1])
-        elif kind == _EXPERIMENT and length >= 4 and data[start : start + 2] == _FAST_OPEN_EXPERIMENT:
+        elif kind == kinds.EXPERIMENT and length >= 4 and data[start : start + 2] == kinds.FAST_OPEN_EXPERIMENT:
             experiment = data[start + 2 : at]
         else:
             unknown.append((kind, data[start:at]))
@@ -284,13 +272,13 @@ def encode_options(flags: int, ts_val: int | None, ts_ecr: int | None, options: 
         aligned = b"\x08\x0a" if options.sack_permitted else b"\x01\x01\x08\x0a"
         parts.append(aligned + _TWO_WORDS.pack(ts_val, ts_ecr))
     if options.window_scale is not None:
-        parts.append(bytes((_NOP, _WINDOW_SCALE, 3, options.window_scale)))
+        parts.append(bytes((kinds.NOP, kinds.WINDOW_SCALE, 3, options.window_scale)))
     if options.fast_open is not None:
-        parts.append(bytes((_FAST_OPEN, 2 + len(options.fast_open))) + options.fast_open)
+        parts.append(bytes((kinds.FAST_OPEN, 2 + len(options.fast_open))) + options.fast_open)
     if options.user_timeout is not None:
-        parts.append(bytes((_USER_TIMEOUT, 4)) + encoded_seconds(options.user_timeout))
+        parts.append(bytes((kinds.USER_TIMEOUT, 4)) + encoded_seconds(options.user_timeout))
     if options.sack:
-        parts.append(bytes((_NOP, _NOP, _SACK, 2 + 8 * len(options.sack))))
+        parts.append(bytes((kinds.NOP, kinds.NOP, kinds.SACK, 2 + 8 * len(options.sack))))
         parts.extend(_TWO_WORDS.pack(*block) for block in options.sack)
     if options.fast_open_experiment is not None:
         parts.append(fast_open_experiment(options.fast_open_experiment))
@@ -305,7 +293,7 @@ def encode_options(flags: int, ts_val: int | None, ts_ecr: int | None, options: 
 
 def fast_open_experiment(cookie: bytes) -> bytes:
     """The Fast Open option as an experiment (RFC 6994, RFC 7413 appendix A)."""
-    return bytes((_EXPERIMENT, 4 + len(cookie))) + _FAST_OPEN_EXPERIMENT + cookie
+    return bytes((kinds.EXPERIMENT, 4 + len(cookie))) + kinds.FAST_OPEN_EXPERIMENT + cookie
 
 
 def encoded_seconds(user_timeout: int) -> bytes:

@@ -11,25 +11,14 @@ from typing import Final
 
 from usertcp.drill.packets.errors import Unbuildable, UnknownPart
 from usertcp.drill.script import TcpOption
+from usertcp.wire import option_kinds as kinds
 from usertcp.wire.tcp import MAX_OPTIONS_LENGTH
 
 #: The counters of RFC 9768 §3.2.3 in the order of option 172 and of 174: the first and the last change places.
 ACC_ECN_0: Final = 172
 ACC_ECN_1: Final = 174
 
-_END = 0
-_NOP = 1
-_MSS = 2
-_WINDOW_SCALE = 3
-_SACK_PERMITTED = 4
-_SACK = 5
-_TIMESTAMPS = 8
 _MD5 = 19
-_FAST_OPEN = 34
-_EXPERIMENT = 254
-#: RFC 7413 appendix A: Fast Open as an experiment, before it had a kind of its own.
-_FAST_OPEN_EXPERIMENT = b"\xf9\x89"
-
 _MD5_LENGTH = 16
 _WORD = Struct("!I")
 _MASK = 0xFFFFFFFF
@@ -48,27 +37,27 @@ def _encode(option: TcpOption) -> bytes:
     kind, values = option.kind, option.values
     match kind:
         case "nop":
-            return bytes((_NOP,))
+            return bytes((kinds.NOP,))
         case "eol":
-            return bytes((_END,))
+            return bytes((kinds.END,))
         case "sackOK":
-            return _framed(_SACK_PERMITTED, b"")
+            return _framed(kinds.SACK_PERMITTED, b"")
         case "mss":
-            return _framed(_MSS, _number(option, 2))
+            return _framed(kinds.MSS, _number(option, 2))
         case "wscale":
-            return _framed(_WINDOW_SCALE, _number(option, 1))
+            return _framed(kinds.WINDOW_SCALE, _number(option, 1))
         case "TS":
             if len(values) != 2:
                 raise Unbuildable("TS needs val and ecr")
-            return _framed(_TIMESTAMPS, _words(values))
+            return _framed(kinds.TIMESTAMPS, _words(values))
         case "sack":
             if not values or len(values) & 1:
                 raise Unbuildable("sack needs blocks of two numbers")
-            return _framed(_SACK, _words(values))
+            return _framed(kinds.SACK, _words(values))
         case "FO":
-            return _framed(_FAST_OPEN, option.data)
+            return _framed(kinds.FAST_OPEN, option.data)
         case "FOEXP":
-            return _framed(_EXPERIMENT, _FAST_OPEN_EXPERIMENT + option.data)
+            return _framed(kinds.EXPERIMENT, kinds.FAST_OPEN_EXPERIMENT + option.data)
         case "md5":
             return _framed(_MD5, option.data or bytes(_MD5_LENGTH))
         case "AccECN":
@@ -112,7 +101,7 @@ def decode(data: bytes) -> tuple[tuple[TcpOption, ...], str]:
     end = len(data)
     while at < end:
         kind = data[at]
-        if kind in (_END, _NOP):
+        if kind in (kinds.END, kinds.NOP):
             options.append(TcpOption("nop" if kind else "eol"))
             at += 1
             continue
@@ -128,18 +117,18 @@ def decode(data: bytes) -> tuple[tuple[TcpOption, ...], str]:
 
 def _decode(kind: int, data: bytes) -> TcpOption:
     size = len(data)
-    if kind == _MSS and size == 2:
+    if kind == kinds.MSS and size == 2:
         return TcpOption("mss", (int.from_bytes(data, "big"),))
-    if kind == _WINDOW_SCALE and size == 1:
+    if kind == kinds.WINDOW_SCALE and size == 1:
         return TcpOption("wscale", (data[0],))
-    if kind == _SACK_PERMITTED and not size:
+    if kind == kinds.SACK_PERMITTED and not size:
         return TcpOption("sackOK")
-    if (kind == _SACK and size and not size & 7) or (kind == _TIMESTAMPS and size == 8):
+    if (kind == kinds.SACK and size and not size & 7) or (kind == kinds.TIMESTAMPS and size == 8):
         words = tuple(word for (word,) in _WORD.iter_unpack(data))
-        return TcpOption("sack" if kind == _SACK else "TS", words)
-    if kind == _FAST_OPEN:
+        return TcpOption("sack" if kind == kinds.SACK else "TS", words)
+    if kind == kinds.FAST_OPEN:
         return TcpOption("FO", data=data)
-    if kind == _EXPERIMENT and data.startswith(_FAST_OPEN_EXPERIMENT):
+    if kind == kinds.EXPERIMENT and data.startswith(kinds.FAST_OPEN_EXPERIMENT):
         return TcpOption("FOEXP", data=data[2:])
     if kind == _MD5 and size == _MD5_LENGTH:
         return TcpOption("md5", data=data)
