@@ -25,6 +25,9 @@ def test_a_segment() -> None:
         "ts_val": 1,
         "ts_ecr": None,
         "options": {"mss": 1460, "window_scale": 7, "sack_permitted": True},
+        "urgent": 0,
+        "ecn": 0,
+        "scale": 0,
     }
 
 

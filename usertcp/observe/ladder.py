@@ -22,7 +22,6 @@ from usertcp.tcp.events import (
     Deleted,
     Dropped,
     IcmpIn,
-    Opened,
     OutOfOrder,
     PathMtu,
     Retransmitted,
@@ -116,7 +115,7 @@ class Ladder:
                 return self._settle(conversation) + self._deleted(conversation, event)
             case Dropped() | OutOfOrder() | ChallengeAck() | Congestion() | IcmpIn() | PathMtu():
                 return self._remarkable(conversation, event)
-            case Opened():
+            case _:
                 return []
 
     def _segment(self, conversation: Conversation, segment: SegmentIn | SegmentOut) -> list[Line]:

@@ -48,9 +48,7 @@ _PORTS = Struct("!HH")
 class Datagrams(Protocol):
     """Takes UDP datagrams on a host (which has no UDP of its own, but says what port is unreachable)."""
 
-    def datagram_arrives(
-        self, src: bytes, dst: bytes, header: udp.Header, payload: bytes, packet: memoryview
-    ) -> bool:
+    def datagram_arrives(self, src: bytes, dst: bytes, header: udp.Header, payload: bytes, packet: memoryview) -> bool:
         """A datagram whose checksum is right, and the IP packet that it came in; False: it is for nobody here."""
         ...
 
@@ -332,9 +330,7 @@ class Host:
         label = numbers.flow_label(self.secret, *there)
         template = FrameTemplate(*there, ttl=settings.ttl, flow_label=label, offload=self.offload)
         tos = settings.traffic_class
-        self.outbox.append(
-            template.build(reset.seq, reset.ack, reset.flags, 0, 0, None, None, NO_OPTIONS, b"", 1, tos)
-        )
+        self.outbox.append(template.build(reset.seq, reset.ack, reset.flags, 0, 0, None, None, NO_OPTIONS, b"", 1, tos))
 
     # -- Connections' outlet (see usertcp.tcp.connection.Outlet) --------------------------------------
 
@@ -357,7 +353,7 @@ class Host:
         trace = self.trace
         if trace is not None:
             length = len(payload)
-            scaled = window if flags & SYN else window << connection.rcv_wscale
+            scale = 0 if flags & SYN else connection.rcv_wscale
             segments = max(1, -(-length // connection.segment_size))
             trace(
                 (
@@ -367,12 +363,15 @@ class Host:
                     seq,
                     ack,
                     flags,
-                    scaled,
+                    window << scale,
                     length,
                     ts_val,
                     ts_ecr,
                     options,
                     segments,
+                    urgent,
+                    ecn,
+                    scale,
                 )
             )
         size, tos = connection.segment_size, connection.traffic_class | ecn
@@ -492,8 +491,8 @@ class Host:
             ts_val = (int(now * 1000) + waiting.ts_offset) & MASK
         if self.trace is not None:
             seq, ack, window = waiting.snd_nxt & MASK, waiting.rcv_nxt & MASK, waiting.window << waiting.rcv_wscale
-            stamps = (ts_val, waiting.ts_recent)
-            self.trace((Kind.SEGMENT_OUT, now, waiting.number, seq, ack, ACK, window, 0, *stamps, NO_OPTIONS, 1))
+            rest = (ts_val, waiting.ts_recent, NO_OPTIONS, 1, 0, 0, waiting.rcv_wscale)
+            self.trace((Kind.SEGMENT_OUT, now, waiting.number, seq, ack, ACK, window, 0, *rest))
         self.outbox.append(acknowledgment(waiting, ts_val, self.secret, offload=self.offload))
 
     def forget(self, waiting: TimeWait) -> None:
