@@ -208,7 +208,7 @@ async def test_streams_and_listeners_of_a_host_that_reboots(autojump_clock: Mock
             with pytest.raises(trio.BrokenResourceError) as caught:
                 await stream.receive_some()
             assert isinstance(caught.value.__cause__, ConnectionAborted)
-            assert str(caught.value) == "the host was rebooted"
+            assert str(caught.value) == "the host was rebooted in ESTABLISHED"
 
         async def accepts() -> None:
             with pytest.raises(trio.ClosedResourceError):

@@ -75,10 +75,10 @@ class Listener:
         self.host.forget_listener(self)
         for connection in sorted(self.half_open, key=lambda each: each.number):  # the same order in each run
             if connection.settings.half_open_vanish:
-                connection.forget(now)
+                connection.forget(now, "the listener was closed")
             else:
-                connection.abort(now)
+                connection.abort(now, "the listener was closed")
         for connection in [*self.ready]:
-            connection.abort(now)
+            connection.abort(now, "the listener was closed")
         self.half_open.clear()
         self.ready.clear()

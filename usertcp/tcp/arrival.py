@@ -9,7 +9,7 @@ packets so.  TIME-WAIT has a module of its own, :mod:`.time_wait`.
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from usertcp.tcp import (
     acceptance,
@@ -36,6 +36,9 @@ from usertcp.wire.tcp import ACK, ECE, FIN, PSH, RST, SYN, URG, Segment
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
+
+_REFUSED: Final = "the peer answered our SYN with a RST, so nothing listens on that port"
+
 
 def segment_arrives(tcb: Connection, segment: Segment, now: float) -> None:
     """Process one segment for this pair of sockets."""
@@ -110,7 +113,7 @@ def _in_syn_sent(tcb: Connection, segment: Segment, now: float) -> None:
     if flags & RST:  # Second, check the RST bit
         if flags & ACK:
             tcb.step(Event.RCV_RST, now)
-            tcb.end(now, ConnectionRefused("the peer answered our SYN with a RST: nothing listens on that port"))
+            tcb.end(now, ConnectionRefused(f"connection refused in SYN-SENT: {_REFUSED}"))
         else:
             drop(tcb, segment, "reset-without-ack", "3.10.7.3", now)
         return
@@ -255,12 +258,15 @@ def _check_rst(tcb: Connection, segment: Segment, seq: int, now: float) -> None:
         if tcb.opened_passively and not tcb.early:
             _return_to_listen(tcb, Event.RCV_RST_PASSIVE, now)
             return
-        refused = "the peer took back its SYN with a RST"
-        error: TcpError | None = ConnectionReset(refused) if tcb.early else ConnectionRefused(refused)
+        error: TcpError | None = (
+            ConnectionReset(f"reset by peer in {state}")
+            if tcb.early
+            else ConnectionRefused(f"connection refused in {state}: the peer took back its SYN with a RST")
+        )
     elif state in (State.CLOSING, State.LAST_ACK, State.TIME_WAIT):
         error = None
     else:
-        error = ConnectionReset(f"the peer sent a RST in {state}")
+        error = ConnectionReset(f"reset by peer in {state}")
     tcb.step(Event.RCV_RST, now)
     tcb.end(now, error)
 
@@ -281,14 +287,15 @@ def _is_exact(tcb: Connection, seq: int) -> bool:
 
 def _return_to_listen(tcb: Connection, event: Event, now: float) -> None:
     tcb.step(event, now)
-    tcb.end(now, ConnectionReset("the peer took back its SYN"))
+    tcb.end(now, ConnectionReset("reset by peer in SYN-RECEIVED: it took back its SYN"))
 
 
 def _reset_by_syn(tcb: Connection, now: float) -> None:
     """As RFC 793 had it: "it is an error, send a reset"."""
+    state = tcb.state
     output.send_reset(tcb, now)
     tcb.step(Event.ABORT, now)
-    tcb.end(now, ConnectionReset("the peer sent a SYN inside the window"))
+    tcb.end(now, ConnectionReset(f"reset in {state}: the peer sent a SYN inside the window"))
 
 
 def _check_syn(tcb: Connection, now: float) -> None:
@@ -528,9 +535,10 @@ def icmp_error(tcb: Connection, message: str, seq: int, now: float, meaning: Icm
         effect = "the attempt to connect ends" if ends and opening_up else "remembered, nothing else"
         trace((Kind.ICMP_IN, now, tcb.number, message, effect))
     if ends:
+        state = tcb.state
         tcb.step(Event.ICMP_HARD_ERROR, now)
         if opening_up:
-            tcb.end(now, HostUnreachable(message))
+            tcb.end(now, HostUnreachable(f"{message} in {state}"))
     elif meaning is IcmpMeaning.NO_ROUTE and tcb.settings.revert_backoff and not opening_up:
         timeouts.revert_backoff(tcb, quoted, now)
 

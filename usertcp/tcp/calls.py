@@ -100,7 +100,7 @@ def close(tcb: Connection, now: float) -> None:
         return
     after = tcb.step(Event.CLOSE, now)
     if after is State.CLOSED:
-        tcb.end(now, ConnectionAborted("closed before the connection was established"))
+        tcb.end(now, ConnectionAborted(f"closed before the connection was established in {state}"))
         return
     tcb.close_queued = True
     tcb.touch()
@@ -115,7 +115,7 @@ def release(tcb: Connection, now: float) -> None:
         tcb.outlet.let_go(tcb)
         return
     if tcb.linger == 0:
-        abort(tcb, now)
+        abort(tcb, now, "aborted by the application")
         return
     close(tcb, now)
     if tcb.linger:
@@ -151,14 +151,15 @@ def reset_for_lost_data(tcb: Connection, now: float) -> None:
 def lost_data(tcb: Connection, now: float) -> None:
     """The connection ends by that, and the peer has been told."""
     tcb.outlet.count("data-after-close")
+    state = tcb.state
     tcb.step(Event.DATA_AFTER_CLOSE, now)
     if tcb.released:
-        tcb.end(now, ConnectionAborted("the peer sent data after the application had gone"))
+        tcb.end(now, ConnectionAborted(f"aborted in {state}: the peer sent data after the application had gone"))
     else:
-        tcb.end(now, ConnectionReset("the peer sent data that the application would not read"))
+        tcb.end(now, ConnectionReset(f"reset in {state}: the peer sent data that the application would not read"))
 
 
-def abort(tcb: Connection, now: float) -> None:
+def abort(tcb: Connection, now: float, why: str) -> None:
     """ABORT (RFC 9293 §3.10.5)."""
     state = tcb.state
     if state is State.CLOSED:
@@ -166,13 +167,16 @@ def abort(tcb: Connection, now: float) -> None:
     if state in _ABORT_SENDS_RST:
         output.send_reset(tcb, now)
     tcb.step(Event.ABORT, now)
-    tcb.end(now, ConnectionAborted("aborted by the application"))
+    tcb.end(now, ConnectionAborted(f"{why} in {state}"))
 
 
-def forget(tcb: Connection, now: float) -> None:
+def forget(tcb: Connection, now: float, why: str) -> None:
     """ABORT without a word to the peer."""
+    state = tcb.state
+    if state is State.CLOSED:
+        return
     tcb.step(Event.ABORT, now)
-    tcb.end(now, ConnectionAborted("forgotten before it was established"))
+    tcb.end(now, ConnectionAborted(f"{why} in {state}"))
 
 
 _ABORT_SENDS_RST = frozenset(

@@ -566,13 +566,13 @@ class Connection:
         """The application has gone: close, and answer data that nobody will read with a RST (§3.6.1)."""
         calls.release(self, now)
 
-    def abort(self, now: float) -> None:
-        """ABORT (§3.10.5): RST, everything queued is thrown away."""
-        calls.abort(self, now)
+    def abort(self, now: float, why: str = "aborted by the application") -> None:
+        """ABORT (§3.10.5): RST, everything queued is thrown away.  ``why`` is what the connection's error says."""
+        calls.abort(self, now, why)
 
-    def forget(self, now: float) -> None:
+    def forget(self, now: float, why: str = "forgotten") -> None:
         """ABORT that the peer does not learn of."""
-        calls.forget(self, now)
+        calls.forget(self, now, why)
 
     def set_keepalive(self, on: bool, now: float) -> None:
         """Turn keep-alives on or off (§3.8.4)."""

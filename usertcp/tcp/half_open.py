@@ -117,7 +117,7 @@ def _reset_of_entry(tcb: Connection, segment: Segment, seq: int, now: float) -> 
 
 def _give_up(tcb: Connection, event: Event, now: float) -> None:
     tcb.step(event, now)
-    tcb.end(now, ConnectionReset("the peer took back its SYN"))
+    tcb.end(now, ConnectionReset("reset by peer in SYN-RECEIVED: it took back its SYN"))
 
 
 #: By the name that :attr:`usertcp.tcp.settings.Settings.half_open` has for it.

@@ -6,7 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from usertcp.tcp import output
-from usertcp.tcp.errors import ConnectionTimedOut
+from usertcp.tcp.errors import ConnectionTimedOut, tries
 from usertcp.tcp.states import SYNCHRONIZED, Event
 
 if TYPE_CHECKING:
@@ -42,8 +42,10 @@ def fire(tcb: Connection, now: float) -> None:
         silent = now - last
         if settings.reset_on_timeout != "never":
             output.send_reset(tcb, now)
+        state = tcb.state
         tcb.step(Event.KEEPALIVE_TIMEOUT, now)
-        tcb.end(now, ConnectionTimedOut(f"the peer was silent for {silent:.0f} s and answered no keep-alive"))
+        what = f"the peer was silent for {silent:.0f} s and answered no keep-alive"
+        tcb.end(now, ConnectionTimedOut(f"keep-alive timed out after {tries(tcb.probes)} in {state}: {what}"))
         return
     tcb.probes += 1
     tcb.probed_at = now

@@ -6,7 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from usertcp.tcp import keepalive, output, path_mtu, persist, recovery, tlp, user_timeout
-from usertcp.tcp.errors import ConnectionTimedOut
+from usertcp.tcp.errors import ConnectionTimedOut, tries
 from usertcp.tcp.states import Event, State
 
 if TYPE_CHECKING:
@@ -38,8 +38,9 @@ def run(tcb: Connection, now: float) -> None:
     if tcb.keepalive_due <= now:
         keepalive.fire(tcb, now)
     if tcb.fin_wait_2_due <= now:
+        state = tcb.state
         tcb.step(Event.FIN_WAIT_2_TIMEOUT, now)
-        tcb.end(now, ConnectionTimedOut("the peer acknowledged our FIN but never closed its own side"))
+        tcb.end(now, ConnectionTimedOut(f"timed out in {state}: the peer never closed its own side"))
 
 
 def _retransmission(tcb: Connection, now: float) -> None:
@@ -59,11 +60,12 @@ def _zero_window(tcb: Connection, now: float) -> None:
     """Probe.  As long as the peer acknowledges, the connection stays open (RFC 9293 §3.8.6.1, MUST-37)."""
     limit = user_timeout.limit(tcb, syn=False)
     if now - tcb.last_arrival >= limit - _EPSILON:
-        _give_up(tcb, now, "the peer stopped answering the probes of its closed window")
+        why = f"after {tries(tcb.probes)}", "the peer stopped answering the probes of its closed window"
+        _give_up(tcb, now, "window probes timed out", *why)
         return
     closed_for = now - tcb.at_risk_since
     if (tcb.released or tcb.user_timeout is not None) and closed_for >= limit - _EPSILON:
-        _give_up(tcb, now, f"the peer kept its window closed for {closed_for:.0f} s")
+        _give_up(tcb, now, "user timeout", "", f"the peer kept its window closed for {closed_for:.0f} s")
         return
     if tcb.settings.zero_window_probe == "old" and tcb.rtx:
         _into_closed_window(tcb, now)
@@ -92,7 +94,9 @@ def _expired(tcb: Connection, now: float) -> None:
     if user_timeout.expired(tcb, first, now):
         what = "our SYN" if first.syn else "our data"
         detail = f" ({tcb.soft_error})" if tcb.soft_error_at >= tcb.at_risk_since else ""
-        _give_up(tcb, now, f"the peer did not acknowledge {what} within {now - tcb.at_risk_since:.0f} s{detail}")
+        why = f"the peer did not acknowledge {what} within {now - tcb.at_risk_since:.0f} s{detail}"
+        timer = "retransmission timed out" if tcb.user_timeout is None else "user timeout"
+        _give_up(tcb, now, timer, f"after {tries(first.times_sent - 1)}", why)
         return
     tcb.step(Event.RETRANSMISSION_TIMEOUT, now)
     if first.syn:
@@ -145,11 +149,12 @@ def _r1_reached(tcb: Connection, now: float) -> None:
     tcb.report(f"no acknowledgment after {tcb.settings.r1} retransmissions{why}", now)
 
 
-def _give_up(tcb: Connection, now: float, why: str) -> None:
+def _give_up(tcb: Connection, now: float, what: str, after: str, why: str) -> None:
     """R2 is reached: the connection is closed and the application told (RFC 9293 §3.8.3)."""
+    state = tcb.state
     tcb.outlet.count("timed-out")
     half_open = tcb.state is State.SYN_SENT or (tcb.state is State.SYN_RECEIVED and tcb.opened_passively)
     if tcb.settings.reset_on_timeout == "always" and not half_open:
         output.send_reset(tcb, now)
     tcb.step(Event.USER_TIMEOUT, now)
-    tcb.end(now, ConnectionTimedOut(why))
+    tcb.end(now, ConnectionTimedOut(f"{what} {after} in {state}: {why}" if after else f"{what} in {state}: {why}"))

@@ -14,9 +14,7 @@ from usertcp.runtime.listener import TcpListener
 from usertcp.runtime.stack import DEFAULT_BACKLOG, Stack
 from usertcp.runtime.stream import TcpStream
 from usertcp.stack.host import Host, HostConfig
-from usertcp.tcp.errors import ConnectionAborted
 from usertcp.tcp.settings import Settings
-from usertcp.tcp.states import Event
 from usertcp.testing import seeds
 from usertcp.testing.port import Port
 
@@ -55,8 +53,7 @@ class _Life:
         self.host.trace = None  # nobody is there to see it
         now = trio.current_time()
         for connection in list(self.host.connections.values()):
-            connection.step(Event.ABORT, now)
-            connection.end(now, ConnectionAborted(why))
+            connection.forget(now, why)
         for listener in list(self.host.listeners.values()):
             if isinstance(listener.user, TcpListener):
                 listener.user.close()

@@ -16,8 +16,7 @@ from usertcp.sim.posix.constants import (
     POLLWRNORM,
 )
 from usertcp.sim.posix.errors import failure
-from usertcp.tcp.errors import ConnectionAborted
-from usertcp.tcp.states import Event, State
+from usertcp.tcp.states import State
 
 if TYPE_CHECKING:
     from usertcp.sim.posix.tcp_socket import TcpSocket
@@ -94,8 +93,7 @@ def close(socket: TcpSocket, connection: Connection) -> None:
     """tcp_disconnect(): before the handshake is over the connection is forgotten without a word."""
     now = socket.machine.now
     if connection.state is State.SYN_RECEIVED and not connection.early:
-        connection.step(Event.ABORT, now)
-        connection.end(now, ConnectionAborted("closed before the connection was established"))
+        connection.forget(now, "closed before the connection was established")
         return
     discard(connection)
     connection.release(now)
