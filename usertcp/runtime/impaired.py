@@ -7,20 +7,46 @@ in the same way, from the same seed.  Super-segments are split first: a real pat
 from __future__ import annotations
 
 from collections import deque
+from typing import Protocol
 
 import trio
 
 from usertcp.runtime.device import PacketDevice
-from usertcp.sim.impairment import Conditions, Impairment
+from usertcp.sim.impairment import Conditions, Entered, Impairment
 from usertcp.sim.wire_form import from_offload, to_offload
 from usertcp.wire.buffer import Buffer
 
 
-class ImpairedDevice:
-    """``device`` with ``inbound`` and ``outbound`` conditions, as the stack sees it."""
+class PathWatcher(Protocol):
+    """Is told what the path does to packets; it must be quick, and must not raise."""
 
-    def __init__(self, device: PacketDevice, inbound: Conditions, outbound: Conditions, *, seed: int = 0) -> None:
+    def lost_inbound(self, time: float, packet: bytes, what: tuple[str, ...]) -> None:
+        """``packet`` (as the device yields packets) was lost before the stack saw it."""
+
+    def damaged_inbound(self) -> None:
+        """The next packet that the stack receives is not what was sent."""
+
+    def entered_outbound(self, packet: bytes, entered: Entered) -> None:
+        """``packet`` (an IP packet), which the stack sends just now or which is a segment of what it sends, has
+        entered the path."""
+
+
+class ImpairedDevice:
+    """``device`` with ``inbound`` and ``outbound`` conditions, as the stack sees it; ``watcher`` is told of it."""
+
+    def __init__(
+        self,
+        device: PacketDevice,
+        inbound: Conditions,
+        outbound: Conditions,
+        *,
+        seed: int = 0,
+        watcher: PathWatcher | None = None,
+    ) -> None:
         self.inner = device
+        self._watcher = watcher
+        #: Packets on their way to the stack that were damaged, once for each copy.
+        self._damaged: list[bytes] = []
         self._in = Impairment(inbound, seed=2 * seed)
         self._out = Impairment(outbound, seed=2 * seed + 1)
         self._ready: deque[bytes] = deque()
@@ -57,14 +83,21 @@ class ImpairedDevice:
         if not self._ready:
             self._read_inner(now)
             self._take_due(now)
-        return self._ready.popleft() if self._ready else None
+        if not self._ready:
+            return None
+        packet = self._ready.popleft()
+        if self._damaged and self._watcher is not None:
+            self._tell_damaged(packet, self._watcher)
+        return to_offload(packet) if self.inner.offload else packet
 
     def send(self, buffers: tuple[Buffer, ...]) -> bool:
         """Send one packet into the path."""
         now = trio.current_time()
         packet = b"".join(buffers)
         for single in from_offload(packet) if self.inner.offload else [packet]:
-            self._out.put(single, now)
+            entered = self._out.put(single, now)
+            if self._watcher is not None and entered.what:
+                self._watcher.entered_outbound(single, entered)
         self._send_due(now)
         if self._out.deadline() < self._sleep.deadline:
             self._sleep.deadline = self._out.deadline()
@@ -90,11 +123,25 @@ class ImpairedDevice:
     def _read_inner(self, now: float) -> None:
         while (packet := self.inner.receive()) is not None:
             for single in from_offload(packet) if self.inner.offload else [packet]:
-                self._in.put(single, now)
+                entered = self._in.put(single, now)
+                if self._watcher is not None and entered.what:
+                    self._tell_inbound(single, entered, now, self._watcher)
+
+    def _tell_inbound(self, packet: bytes, entered: Entered, now: float, watcher: PathWatcher) -> None:
+        if not entered.copies:
+            watcher.lost_inbound(now, to_offload(packet) if self.inner.offload else packet, entered.what)
+        elif "corrupted" in entered.what:
+            self._damaged += [entered.packet] * entered.copies
+
+    def _tell_damaged(self, packet: bytes, watcher: PathWatcher) -> None:
+        for index, damaged in enumerate(self._damaged):
+            if damaged is packet:
+                del self._damaged[index]
+                watcher.damaged_inbound()
+                return
 
     def _take_due(self, now: float) -> None:
-        for _, packet in self._in.take(now):
-            self._ready.append(to_offload(packet) if self.inner.offload else packet)
+        self._ready.extend(packet for _, packet in self._in.take(now))
 
     def _send_due(self, now: float) -> None:
         for _, packet in self._out.take(now):

@@ -92,6 +92,15 @@ class _Held:
         self.latest = latest
 
 
+class Entered(NamedTuple):
+    """A packet that entered a path: as it goes on (it may be damaged) and how many times (0: it is lost), and what
+    happens to it, by the names of :attr:`Impairment.counts`."""
+
+    packet: bytes
+    copies: int
+    what: tuple[str, ...]
+
+
 class Impairment:
     """One direction of a path under ``conditions``, which :meth:`change` changes.
 
@@ -102,6 +111,8 @@ class Impairment:
     def __init__(self, conditions: Conditions = PERFECT, *, seed: int = 0) -> None:
         self.conditions = conditions
         self.counts: Counter[str] = Counter()
+        #: What happens to the packet that enters just now.
+        self._happening: list[str] = []
         self._random = Random(seed)
         self._selector = Selector(conditions.drop)
         self._in_burst = False
@@ -114,14 +125,16 @@ class Impairment:
         self._held: list[_Held] = []
         self._serial = 0
 
-    def put(self, packet: bytes, now: float) -> None:
+    def put(self, packet: bytes, now: float) -> Entered:
         """``packet`` (an IP packet) enters at ``now``, which never goes back."""
-        if self._is_dropped(packet):
-            return
-        packet = self._damaged(packet)
-        self._enter(packet, now)
-        if self._happens(self.conditions.duplicate, "duplicated"):
-            self._enter(packet, now)
+        self._happening.clear()
+        copies = 0
+        if not self._is_dropped(packet):
+            packet = self._damaged(packet)
+            copies += self._enter(packet, now)
+            if self._happens(self.conditions.duplicate, "duplicated"):
+                copies += self._enter(packet, now)
+        return Entered(packet, copies, tuple(self._happening))
 
     def change(self, conditions: Conditions, now: float) -> None:
         """From ``now`` on the path is as ``conditions`` say.
@@ -151,10 +164,10 @@ class Impairment:
 
     def _is_dropped(self, packet: bytes) -> bool:
         if self._selector.matches(packet):
-            self.counts["dropped"] += 1
+            self._note("dropped")
             return True
         if self._burst_goes_on():
-            self.counts["lost"] += 1
+            self._note("lost")
             return True
         return self._happens(self.conditions.loss, "lost")
 
@@ -176,15 +189,15 @@ class Impairment:
         damaged[bit >> 3] ^= 1 << (bit & 7)
         return bytes(damaged)
 
-    def _enter(self, packet: bytes, now: float) -> None:
+    def _enter(self, packet: bytes, now: float) -> bool:
+        """Whether there is room for it."""
         conditions = self.conditions
         if conditions.rate == 0:
-            self._stall(packet)
-            return
+            return self._stall(packet)
         sent = self._through_bottleneck(len(packet), now)
         if sent is None:
-            self.counts["queue-full"] += 1
-            return
+            self._note("queue-full")
+            return False
         out = sent + conditions.delay
         if conditions.jitter:
             out += self._random.uniform(0, conditions.jitter)
@@ -194,12 +207,14 @@ class Impairment:
         else:
             self._schedule(out, packet, sent)
             self._overtake(out)
+        return True
 
-    def _stall(self, packet: bytes) -> None:
+    def _stall(self, packet: bytes) -> bool:
         if len(self._stalled) >= self.conditions.queue:
-            self.counts["queue-full"] += 1
-        else:
-            self._stalled.append(packet)
+            self._note("queue-full")
+            return False
+        self._stalled.append(packet)
+        return True
 
     def _queue_again(self, now: float) -> None:
         """The rate has changed: what is before the bottleneck enters it anew, in the same order."""
@@ -237,8 +252,12 @@ class Impairment:
     def _happens(self, probability: float, name: str) -> bool:
         if not probability or self._random.random() >= probability:
             return False
-        self.counts[name] += 1
+        self._note(name)
         return True
+
+    def _note(self, name: str) -> None:
+        self.counts[name] += 1
+        self._happening.append(name)
 
     def _schedule(self, out: float, packet: bytes, sent: float = -inf) -> None:
         self._serial += 1
