@@ -13,7 +13,8 @@ from usertcp.drill.sysctl_freebsd import FREEBSD
 from usertcp.drill.sysctl_linux import LINUX
 from usertcp.observe.diagram import to_mermaid
 from usertcp.observe.diagram_svg import to_svg
-from usertcp.observe.jsonl import KIND_NAMES, VERSION, to_line
+from usertcp.observe.forms import KIND_NAMES
+from usertcp.observe.jsonl import VERSION, to_line
 from usertcp.stack.counters import NAMES
 from usertcp.tcp.events import (
     Acknowledged,
@@ -27,11 +28,12 @@ from usertcp.tcp.events import (
     Handshake,
     HeldBack,
     IcmpIn,
+    Joined,
     Lost,
     Opened,
     OutOfOrder,
     PathMtu,
-    Peer,
+    PeerSeen,
     Probe,
     Retransmitted,
     SegmentIn,
@@ -207,6 +209,7 @@ def _these(where: list[State]) -> str:
 _FIELDS: Final = {
     "ack": "acknowledgment number",
     "acked": "sequence numbers that it acknowledges for the first time",
+    "after": "`open`, `segment-in` or `segment-out`",
     "attempt": "how often before, or which of them, from 1",
     "backoffs": "how often the timeout was doubled since the last sample",
     "cause": "the event, as in [the table](states.md)",
@@ -222,17 +225,19 @@ _FIELDS: Final = {
     "flags": "control bits by name, as `SYN,ACK`",
     "held": "bytes that wait behind gaps now",
     "in_flight": "sequence numbers that are in the network",
+    "irs": "the peer's initial sequence number",
+    "iss": "our initial sequence number",
     "latest": "last sample of the round trip, in seconds",
     "length": "bytes of data",
     "local_address": "our address",
     "local_port": "our port",
-    "lost": "segments taken for lost",
     "message": "what the ICMP message says",
     "mss": "bytes of data that a segment of ours carries",
     "mtu": "the largest packet that the path takes, in bytes",
     "next_state": "state after it",
     "options": "the options that were there, timestamps excepted",
     "purpose": "what is asked",
+    "queued": "bytes that it sent or will send, and that we have not acknowledged",
     "reason": "why",
     "remote_address": "the peer's address",
     "remote_port": "the peer's port",
@@ -269,7 +274,9 @@ _FIELDS: Final = {
 _FIELDS_OF: Final[dict[tuple[type[TraceEvent], str], str]] = {
     (Congestion, "state"): "state of loss recovery",
     (Dropped, "reason"): "the name of its [counter](counters.md)",
-    (Peer, "state"): "the state of the peer's end",
+    (Joined, "state"): "its state now",
+    (PeerSeen, "state"): "the state of the peer's end",
+    (PeerSeen, "timer"): "which timer runs, or empty",
     (Retransmitted, "attempt"): "how often these bytes were sent before",
 }
 _TYPES: Final = {
@@ -314,8 +321,25 @@ _SAMPLES: Final[tuple[TraceEvent, ...]] = (
     StrayOut(
         7.0, 0, _OURS, 81, _THEIRS, 45676, 0, 31338, RST | ACK, 0, 0, None, None, NO_OPTIONS, 0, 0, "reset", "3.10.7.1"
     ),
-    Peer(8.0, 1, State.ESTABLISHED, "open", 14480, None, 1448, 0.0125, 0.00625, 0.2125, 1, 0, 0, 0, 73, "", None),
+    PeerSeen(
+        8.0,
+        1,
+        "segment-in",
+        State.ESTABLISHED,
+        14480,
+        None,
+        1,
+        0,
+        0.0125,
+        0.00625,
+        0.2125,
+        "retransmission",
+        0.2,
+        0,
+        73,
+    ),
     Lost(8.0, 0, 1204),
+    Joined(8.0, 1, _OURS, 80, _THEIRS, 45678, "passive", State.ESTABLISHED, 1116503789, 454667456),
 )
 
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from usertcp.observe.jsonl import KIND_NAMES, to_line, to_object
+from usertcp.observe.forms import KIND_NAMES
+from usertcp.observe.jsonl import to_line, to_object
 from usertcp.tcp.events import TYPES, Dropped, Opened, SegmentIn, SegmentOut, Transitioned
 from usertcp.tcp.states import Event, State
 from usertcp.wire.tcp import ACK, NO_OPTIONS, SYN, Options

@@ -25,6 +25,15 @@ def flag_names(flags: int) -> str:
     return ",".join(name for bit, name in _FLAGS if flags & bit) or "none"
 
 
+def flag_bits(names: str) -> int | None:
+    """The opposite of :func:`flag_names`; None where that never writes such a text."""
+    bits = 0
+    for bit, name in _FLAGS if names != "none" else ():
+        if name in names.split(","):
+            bits |= bit
+    return bits if flag_names(bits) == names else None
+
+
 def address_text(address: bytes) -> str:
     """An address of 4 or 16 bytes as people write it; any other length as hex."""
     if len(address) == 4:

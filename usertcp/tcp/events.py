@@ -57,6 +57,7 @@ class Kind(IntEnum):
     STRAY_OUT = 22
     PEER = 23
     LOST = 24
+    JOINED = 25
 
 
 class Opened(NamedTuple):
@@ -397,33 +398,35 @@ class StrayOut(NamedTuple):
     section: str
 
 
-class Peer(NamedTuple):
+class PeerSeen(NamedTuple):
     """The peer's own view of ``conn``, read from the kernel that it lives in (sock_diag, `tcp_info`).
 
-    Not the core's: the runtime tells it where the peer is this machine.  What the kernel does not say (as in
-    TIME-WAIT) is null.  ``congestion`` is the state of its loss recovery; windows are bytes, times seconds,
-    ``unacked``, ``lost`` and ``retransmitted`` segments (the last: in all).  ``unread`` bytes wait for its
-    application, ``unsent`` ones for us: not acknowledged, or not even sent.  ``timer`` is the one that
-    runs ("retransmission", "keep-alive", "time-wait", "persist", or ""), ``timer_left`` in how many seconds it fires.
+    Not the core's: the runtime tells it where the peer is this machine.  ``after`` says when it was read: "open" (just
+    before our first segment), "segment-in" (the peer has just sent what the next ``segment-in`` tells) or "segment-out"
+    (it has just taken what we sent).  What the kernel does not say in that state is null: of TIME-WAIT it knows
+    a timer only, and of CLOSED nothing.  Windows are bytes, times seconds; ``unacked`` segments are outstanding, and
+    ``retransmitted`` ones were sent again so far.  ``timer`` is "retransmission", "keep-alive", "time-wait", "persist"
+    or "", and fires in ``timer_left``.  ``unread`` bytes wait for its application, ``queued`` ones for our
+    acknowledgment.  ``congestion`` is the state of its loss recovery, as with ``congestion`` events.
     """
 
     time: float
     conn: int
+    after: str
     state: State
+    cwnd: int | None
+    ssthresh: int | None
+    unacked: int | None
+    retransmitted: int | None
+    srtt: float | None
+    rttvar: float | None
+    rto: float | None
+    timer: str
+    timer_left: float | None
+    unread: int | None
+    queued: int | None
     congestion: str | None = None
-    cwnd: int | None = None
-    ssthresh: int | None = None
     mss: int | None = None
-    srtt: float | None = None
-    rttvar: float | None = None
-    rto: float | None = None
-    unacked: int | None = None
-    lost: int | None = None
-    retransmitted: int | None = None
-    unread: int | None = None
-    unsent: int | None = None
-    timer: str = ""
-    timer_left: float | None = None
 
 
 class Lost(NamedTuple):
@@ -432,6 +435,24 @@ class Lost(NamedTuple):
     time: float
     conn: int
     events: int
+
+
+class Joined(NamedTuple):
+    """The watching of a connection began while it was there already: what ``opened`` and the handshake would have told.
+
+    ``iss`` and ``irs`` are the two initial sequence numbers, ours and the peer's.
+    """
+
+    time: float
+    conn: int
+    local_address: bytes
+    local_port: int
+    remote_address: bytes
+    remote_port: int
+    role: str
+    state: State
+    iss: int
+    irs: int
 
 
 TraceEvent: TypeAlias = (
@@ -458,8 +479,9 @@ TraceEvent: TypeAlias = (
     | Handshake
     | StrayIn
     | StrayOut
-    | Peer
+    | PeerSeen
     | Lost
+    | Joined
 )
 
 TYPES: Final[tuple[type[TraceEvent], ...]] = (
@@ -486,8 +508,9 @@ TYPES: Final[tuple[type[TraceEvent], ...]] = (
     Handshake,
     StrayIn,
     StrayOut,
-    Peer,
+    PeerSeen,
     Lost,
+    Joined,
 )
 
 
