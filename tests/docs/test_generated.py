@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tools.docs_generated import pages
-from usertcp.observe.jsonl import KIND_NAMES
+from usertcp.observe.forms import KIND_NAMES
 from usertcp.stack.counters import NAMES
 
 ROOT = Path(__file__).parents[2]

@@ -13,6 +13,7 @@ import trio
 from usertcp.runtime import interface
 from usertcp.runtime.device import PacketDevice
 from usertcp.runtime.driver import Driver
+from usertcp.runtime.fanout import Fanout
 from usertcp.runtime.listener import TcpListener
 from usertcp.runtime.stream import TcpStream
 from usertcp.runtime.tun import Tun
@@ -39,6 +40,7 @@ class Stack:
         #: What could not be had and was done without, a sentence each.
         self.warnings = tuple(warnings)
         self._driver = driver
+        self._fanout = Fanout(host)
         self._listeners: list[TcpListener] = []
 
     @property
@@ -97,6 +99,14 @@ class Stack:
         await stream.wait_established()
         return stream
 
+    def attach(self, sink: Sink) -> None:
+        """From now on ``sink`` gets each trace event, beside others; see :class:`~usertcp.runtime.fanout.Fanout`."""
+        self._fanout.attach(sink)
+
+    def detach(self, sink: Sink) -> None:
+        """From now on ``sink`` gets no trace events."""
+        self._fanout.detach(sink)
+
     def stats(self) -> dict[str, int]:
         """All counters: the host's, and the device's with "device-" before their names."""
         counters = dict(self.host.stats.snapshot())
@@ -148,7 +158,7 @@ async def open_stack(
     ``addresses`` are the host's own, with their prefix lengths.  Without ``device`` a TUN named ``tun`` is
     made and the kernel's side of it configured: its address is the first other one of each prefix.  ``mtu``
     is in bytes; ``offload`` asks the TUN for super-segments and partial checksums.  ``trace`` receives the
-    trace events (:mod:`usertcp.tcp.events`).
+    trace events (:mod:`usertcp.tcp.events`); :meth:`Stack.attach` adds others.
 
     ``wrap`` puts something between the device and the stack, such as
     :class:`~usertcp.runtime.impaired.ImpairedDevice`.
