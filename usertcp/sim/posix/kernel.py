@@ -13,6 +13,7 @@ from usertcp.sim.posix.descriptors import Descriptors, File, Steps, not_a_socket
 from usertcp.sim.posix.errors import Asleep
 from usertcp.sim.posix.icmp_errors import IcmpError
 from usertcp.sim.posix.sockets import Socket
+from usertcp.sim.posix.system import System
 from usertcp.sim.posix.tcp_socket import TcpSocket
 from usertcp.sim.posix.udp_socket import UdpSocket
 from usertcp.stack.host import Host
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Kernel:
+class Kernel(System):
     """A host with descriptors; see :class:`~usertcp.sim.posix.machine.Machine`, which has the system calls too."""
 
     def __init__(
@@ -37,17 +38,10 @@ class Kernel:
         config: SocketConfig | None = None,
         whole: bool = True,
     ) -> None:
-        self.host = host
-        #: Seconds.
-        self.now = now
-        #: Whose errno and option semantics the calls have, where systems differ: "linux" or "freebsd".
-        self.personality = personality
-        #: May be replaced at any time.
-        self.config = config or SocketConfig()
+        super().__init__(host, now, personality, config)
         #: Whether super-segments come out of :meth:`sent` as one packet.
         self.whole = whole
         self.descriptors = Descriptors()
-        self._cookies = 0
         host.datagrams = self
 
     def settings_changed(self) -> None:
@@ -169,13 +163,7 @@ class Kernel:
             return connection.state
         return State.TIME_WAIT if key in self.host.time_waits else None
 
-    def new_cookie(self) -> int:
-        """A number that no socket had before."""
-        self._cookies += 1
-        return self._cookies
-
     def sockets(self) -> list[Socket]:
-        """Every open socket."""
         return [file for file in self.descriptors.files() if isinstance(file, Socket)]
 
     # -- Calls ------------------------------------------------------------------------------------------------

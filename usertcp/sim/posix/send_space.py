@@ -13,7 +13,7 @@ from usertcp.sim.posix.config import UNLIMITED
 
 if TYPE_CHECKING:
     from usertcp.sim.posix.config import SocketConfig
-    from usertcp.sim.posix.kernel import Kernel
+    from usertcp.sim.posix.system import System
     from usertcp.tcp.connection import Connection
 
 #: A socket's own bound in the core, where this module is what bounds it.
@@ -35,7 +35,7 @@ _DEFAULT_MSS: Final = 536
 class SendSpace:
     """The send buffer of one socket."""
 
-    def __init__(self, machine: Kernel) -> None:
+    def __init__(self, machine: System) -> None:
         #: SO_SNDBUF as it is told.
         self.size = machine.config.send_buffer
         #: The application chose the size: it does not grow.

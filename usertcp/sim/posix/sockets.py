@@ -18,7 +18,7 @@ from usertcp.sim.posix.errors import failure
 from usertcp.sim.posix.times import EPSILON
 
 if TYPE_CHECKING:
-    from usertcp.sim.posix.kernel import Kernel
+    from usertcp.sim.posix.system import System
 
 _INT_MAX: Final = (1 << 31) - 1
 #: A control message: level, type, data.
@@ -62,7 +62,7 @@ class Socket(File):
     kind = 0
     protocol = 0
 
-    def __init__(self, machine: Kernel, domain: int, flags: int) -> None:
+    def __init__(self, machine: System, domain: int, flags: int) -> None:
         super().__init__(O_RDWR | flags)
         self.machine = machine
         self.domain = domain

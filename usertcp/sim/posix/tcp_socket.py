@@ -8,7 +8,7 @@ and :mod:`.tcp_polling`; what FreeBSD does otherwise in :mod:`.tcp_freebsd`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from enum import Enum
 from errno import ENOTCONN
 from math import inf
@@ -54,7 +54,7 @@ from usertcp.tcp.states import RECEIVE_CLOSED, State
 from usertcp.tcp.wakeup import ENDED, OPENED, READABLE, REPORTED
 
 if TYPE_CHECKING:
-    from usertcp.sim.posix.kernel import Kernel
+    from usertcp.sim.posix.system import System
 
 RECEIVE: Final = 1
 SEND: Final = 2
@@ -99,7 +99,7 @@ class TcpSocket(Socket):
     kind = c.SOCK_STREAM
     protocol = c.IPPROTO_TCP
 
-    def __init__(self, machine: Kernel, domain: int, flags: int) -> None:
+    def __init__(self, machine: System, domain: int, flags: int) -> None:
         super().__init__(machine, domain, flags)
         self.connection: Connection | None = None
         self.listener: Listener | None = None
@@ -182,7 +182,8 @@ class TcpSocket(Socket):
     @property
     def settings(self) -> Settings:
         """Those of a connection that would be made now."""
-        return replace(self.machine.host.config.settings, send_buffer=self.space.bound, **self.overrides)
+        changes = {"send_buffer": self.space.bound, **self.overrides}
+        return self.machine.variant(self.machine.host.config.settings, changes)
 
     def override(self, **values: Any) -> None:
         """Let the socket's connection, those that its listener makes, and those of later calls have these settings.
@@ -194,13 +195,13 @@ class TcpSocket(Socket):
                 raise NotSupported(f"the setting {name}")
         self.overrides.update(values)
         if self.connection is not None:
-            self.connection.settings = replace(self.connection.settings, **values)
+            self.connection.settings = self.machine.variant(self.connection.settings, values)
         if self.listener is not None:
             self.listener.settings = self.settings
 
     def child(self, flags: int) -> TcpSocket:
         """A socket for a connection that this one accepts, with the options of this one."""
-        child = TcpSocket(self.machine, self.domain, flags)
+        child = type(self)(self.machine, self.domain, flags)
         child.overrides = dict(self.overrides)
         child.numbers = dict(self.numbers)
         child.space = self.space.copy()
@@ -221,13 +222,19 @@ class TcpSocket(Socket):
         self.error = 0
         self.busy_time = BusyTime()
         self.urgent = Urgent()
-        connection.settings = replace(connection.settings, send_buffer=self.space.bound)
+        self._bound(connection)
         connection.corked = self.corked
         self.space.restart()
         if connection.state not in _OPENING:
             self.space.established(connection)
         if connection.is_over:
             self._ended(connection)
+
+    def _bound(self, connection: Connection) -> None:
+        """The core's own bound of the send buffer follows the socket's."""
+        if connection.settings.send_buffer != self.space.bound:
+            changes = {"send_buffer": self.space.bound}
+            connection.settings = self.machine.variant(connection.settings, changes)
 
     def disconnect(self) -> None:
         """Be a socket of nothing again.  The peer learns of it by a RST."""
@@ -376,7 +383,7 @@ class TcpSocket(Socket):
     def set_send_buffer(self, size: int, *, forced: bool) -> None:
         self.space.choose(size, forced=forced)
         if self.connection is not None:
-            self.connection.settings = replace(self.connection.settings, send_buffer=self.space.bound)
+            self._bound(self.connection)
 
     def set_receive_buffer(self, size: int, *, forced: bool) -> None:
         config = self.machine.config

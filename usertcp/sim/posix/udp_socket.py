@@ -33,7 +33,7 @@ from usertcp.stack.errors import NotOurAddress
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from usertcp.sim.posix.kernel import Kernel
+    from usertcp.sim.posix.system import System
 
 _INT: Final = Struct("=i")
 _MOST: Final = 65507
@@ -60,7 +60,7 @@ class UdpSocket(Socket):
     kind = c.SOCK_DGRAM
     protocol = c.IPPROTO_UDP
 
-    def __init__(self, machine: Kernel, domain: int, flags: int) -> None:
+    def __init__(self, machine: System, domain: int, flags: int) -> None:
         super().__init__(machine, domain, flags)
         self.remote: SocketAddress | None = None
         self._shut = 0
