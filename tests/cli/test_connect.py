@@ -82,7 +82,8 @@ def test_a_closed_port_is_refused(usertcp: Start) -> None:
     ended = usertcp("connect", "192.0.2.1", "9").end()
     assert ended.status == 1
     assert ended.err.count("\n") == 1
-    assert "cannot connect to 192.0.2.1 port 9: connection refused in SYN-SENT: the peer answered our SYN with a RST" in ended.err
+    refused = "connection refused in SYN-SENT: the peer answered our SYN with a RST"
+    assert f"cannot connect to 192.0.2.1 port 9: {refused}" in ended.err
 
 
 def test_a_reset_is_told(usertcp: Start) -> None:

@@ -22,6 +22,7 @@ from usertcp.sim.posix.options import (
     remembered,
 )
 from usertcp.tcp import opening
+from usertcp.tcp import options as live
 from usertcp.tcp.congestion import registry
 from usertcp.tcp.states import State
 
@@ -60,9 +61,7 @@ def _set_nodelay(socket: TcpSocket, value: bytes) -> None:
     on = bool(number(value))
     socket.override(nodelay=on)
     if socket.connection is not None:
-        socket.connection.nodelay = on
-        if on:
-            socket.connection.push(socket.machine.now)
+        live.set_nodelay(socket.connection, on, socket.machine.now)
 
 
 def _nodelay(socket: TcpSocket) -> int:
@@ -156,7 +155,7 @@ def _set_user_timeout(socket: TcpSocket, value: bytes) -> None:
     seconds = given / _MILLISECONDS or None
     socket.override(user_timeout=seconds)
     if socket.connection is not None:
-        socket.connection.user_timeout = seconds
+        live.set_user_timeout(socket.connection, seconds)
 
 
 def _user_timeout(socket: TcpSocket) -> int:
@@ -236,9 +235,8 @@ def _set_congestion(socket: TcpSocket, value: bytes) -> None:
     if name not in registry.NAMES:
         raise failure(ENOENT)
     socket.override(congestion_control=name)
-    connection = socket.connection
-    if connection is not None and connection.congestion.name != name:
-        connection.congestion = registry.successor(connection.congestion, connection.settings, connection.snd_mss)
+    if socket.connection is not None:
+        live.set_congestion_control(socket.connection, name)
 
 
 def _congestion(socket: TcpSocket) -> bytes:

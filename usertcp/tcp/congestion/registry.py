@@ -71,9 +71,17 @@ def _of_segments(settings: Settings) -> CongestionControl:
     return make(name, initial, limit, paced=paced)
 
 
-def successor(before: CongestionControl, settings: Settings, mss: int) -> CongestionControl:
-    """The controller of ``settings`` in the middle of a connection: the window stays, all else begins anew."""
+def successor(
+    before: CongestionControl, settings: Settings, mss: int, *, recovering: bool = False
+) -> CongestionControl:
+    """The controller of ``settings`` in the middle of a connection: the window stays, all else begins anew.
+
+    ``recovering``: in a loss recovery, at the end of which the window becomes ``ssthresh``.  A controller that
+    governs that itself has none, and its successor takes what the window is.  Raises ValueError for an unknown name.
+    """
     after = of_settings(settings)
     after.set_mss(mss)
     after.cwnd, after.ssthresh = before.cwnd, before.ssthresh
+    if recovering and before.governs_recovery:
+        after.ssthresh = min(before.ssthresh, before.cwnd)
     return after
