@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import partial, update_wrapper
+from functools import update_wrapper
 from typing import Any, Final
 
 import click
@@ -16,6 +16,7 @@ from usertcp.cli.impair import KEYS, ImpairError, Path
 from usertcp.cli.impair import parse as parse_impair
 from usertcp.runtime.impaired import ImpairedDevice
 from usertcp.runtime.interface import parse_address
+from usertcp.runtime.kernel_view import KernelViewDevice
 from usertcp.runtime.stack import DEFAULT_ADDRESSES, DEFAULT_GRACE, DEFAULT_MTU, DEFAULT_TUN
 from usertcp.tcp.congestion.registry import NAMES as CONTROLLERS
 from usertcp.tcp.events import Sink
@@ -44,8 +45,7 @@ class StackOptions:
         if self.mtu < _MIN_MTU_IPV6 and any(":" in address for address in self.addresses):
             raise click.BadOptionUsage(
                 "mtu",
-                f"IPv6 needs an MTU of at least {_MIN_MTU_IPV6}: "
-                f"give IPv4 alone, as --address {DEFAULT_ADDRESSES[0]}",
+                f"IPv6 needs an MTU of at least {_MIN_MTU_IPV6}: give IPv4 alone, as --address {DEFAULT_ADDRESSES[0]}",
             )
 
 
@@ -138,6 +138,7 @@ async def open_stack(
     options: StackOptions, trace: Sink | None, *, grace: float = DEFAULT_GRACE
 ) -> AsyncIterator[Stack]:
     """:func:`usertcp.open_stack` as ``options`` say; its warnings go to stderr."""
+    between = _Between(options)
     async with usertcp.open_stack(
         addresses=options.addresses,
         tun=options.tun,
@@ -145,18 +146,30 @@ async def open_stack(
         offload=options.offload,
         trace=trace,
         grace=grace,
-        wrap=_bad_path(options.impair),
+        wrap=between,
         config=HostConfig(settings=Settings(congestion_control=options.congestion)),
     ) as stack:
         for warning in stack.warnings:
             say(f"usertcp: {warning}")
+        if between.view is not None:
+            between.view.tell(stack.host)
         yield stack
 
 
-def _bad_path(path: Path | None) -> Callable[[PacketDevice], PacketDevice] | None:
-    if path is None:
-        return None
-    return partial(ImpairedDevice, inbound=path.inbound, outbound=path.outbound, seed=path.seed)
+class _Between:
+    """What stands between the TUN and the stack: who asks the kernel, then the bad path."""
+
+    def __init__(self, options: StackOptions) -> None:
+        self._path = options.impair
+        self.view: KernelViewDevice | None = None
+
+    def __call__(self, device: PacketDevice) -> PacketDevice:
+        with suppress(OSError):  # a kernel that cannot be asked: its states are inferred, and said to be
+            device = self.view = KernelViewDevice(device)
+        path = self._path
+        if path is not None:
+            device = ImpairedDevice(device, path.inbound, path.outbound, seed=path.seed)
+        return device
 
 
 def say(message: str) -> None:

@@ -10,7 +10,7 @@ should look again.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import Protocol
@@ -143,6 +143,9 @@ class Host:
         self.fast_open_servers = CookieCache(self.config.fast_open_servers, self.config.fast_open_penalty)
         #: Who takes UDP datagrams.
         self.datagrams: Datagrams | None = None
+        #: Is told of each new connection after its `opened` event, where somebody traces; as a sink, it must be
+        #: quick, must not raise and must not call back.
+        self.opened: Callable[[Connection], None] | None = None
         #: The initial sequence number of the next connection, for programs that want to know it; None: see new_iss.
         self.next_isn: int | None = None
         self._last_number = 0
@@ -539,6 +542,8 @@ class Host:
                     role,
                 )
             )
+            if self.opened is not None:
+                self.opened(connection)
         return connection
 
     def connection_block(
