@@ -6,7 +6,7 @@ import io
 
 from usertcp.drill.capture import Capture
 from usertcp.drill.runner import How, run_text
-from usertcp.observe.pcapng import PcapngWriter
+from usertcp.observe.pcapng import PcapngWriter, Source
 
 TEXT = """\
 0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
@@ -32,5 +32,5 @@ def test_packets_of_both_directions_with_what_the_script_says() -> None:
     capture.add(outcome)
     assert len(stream.getvalue()) > one
     empty = io.BytesIO()
-    PcapngWriter(empty, interface="drill")
+    PcapngWriter(empty, Source("drill"))
     assert data.startswith(empty.getvalue())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any, Final
 
 import click
@@ -17,6 +17,7 @@ from usertcp.drill.ignore import Ignore, UnknownIgnore
 from usertcp.drill.ignore import parse as parse_ignore
 from usertcp.drill.outcome import Outcome, Result
 from usertcp.drill.runner import How, run_file
+from usertcp.observe.capture_file import CaptureFile
 from usertcp.observe.ladder import ladders
 from usertcp.observe.printer import Printer
 from usertcp.observe.recorder import Recorder
@@ -138,7 +139,7 @@ def drill(
     except batch.NoScripts as error:
         raise click.UsageError(str(error), ctx) from None
     with ExitStack() as stack:
-        capture = Capture(stack.enter_context(open(pcap, "wb"))) if pcap else None
+        capture = Capture(stack.enter_context(closing(CaptureFile(pcap)))) if pcap else None
         outcomes = _watched(scripts, how) if ladder else batch.run_all(scripts, how, 1 if pcap else jobs)
         summary = report.Summary()
         for outcome in outcomes:

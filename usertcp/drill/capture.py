@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO, Final
+from typing import Final
 
 from usertcp.drill.outcome import Outcome, Result
 from usertcp.observe.escape import for_terminal
-from usertcp.observe.pcapng import Direction, PcapngWriter
+from usertcp.observe.pcapng import Direction, Packet, PcapngWriter, Source, Stream
 
 #: Between the end of one script and the beginning of the next, in seconds of the capture.
 _GAP: Final = 1.0
@@ -19,8 +19,8 @@ class Capture:
     also the reason.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._writer = PcapngWriter(stream, interface="drill")
+    def __init__(self, stream: Stream) -> None:
+        self._writer = PcapngWriter(stream, Source("drill"))
         self._from = 0.0
 
     def add(self, outcome: Outcome) -> None:
@@ -35,5 +35,6 @@ class Capture:
                 comments.append(f"{outcome.result.value}: line {outcome.line}: {outcome.reason}")
             direction = Direction.INBOUND if crossing.inbound else Direction.OUTBOUND
             nanoseconds = round((self._from + time) * 1e9)
-            self._writer.packet(crossing.packet, nanoseconds, direction=direction, comments=comments)
+            self._writer.packet(Packet(crossing.packet, nanoseconds, direction, comments))
         self._from += time + _GAP
+        self._writer.flush()

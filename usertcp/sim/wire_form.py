@@ -46,5 +46,7 @@ def to_offload(packet: bytes) -> bytes:
 def _completed(packet: bytes, start: int, offset: int) -> bytes:
     """The field holds the sum of the pseudo-header, so that it has its part in the sum (virtio 1.2 §5.1.6.2)."""
     at = start + offset
+    if at + 2 > len(packet):
+        return packet  # whoever asked for it did not say where
     value = checksum.finish(checksum.ones_sum(packet[start:]))
     return packet[:at] + value.to_bytes(2, "big") + packet[at + 2 :]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Generator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -67,6 +67,7 @@ def usertcp_network(request: pytest.FixtureRequest) -> Generator[Opener]:
 
 @asynccontextmanager
 async def _open(networks: list[Network], seed: int, path: Path | None) -> AsyncIterator[Network]:
+    from usertcp.observe.capture_file import CaptureFile
     from usertcp.testing.capture import Capture
     from usertcp.testing.network import open_network
 
@@ -75,7 +76,7 @@ async def _open(networks: list[Network], seed: int, path: Path | None) -> AsyncI
             networks.append(network)
             if path is not None:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                network.tap(Capture(files.enter_context(path.open("wb"))))
+                network.tap(Capture(files.enter_context(closing(CaptureFile(str(path))))))
             yield network
 
 

@@ -1,0 +1,146 @@
+"""What a capture's comments say, a line each."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from usertcp.observe.escape import for_terminal
+from usertcp.observe.names import amount, counted
+from usertcp.observe.packet_log import Numbers
+from usertcp.stack.counters import NAMES
+from usertcp.tcp.events import (
+    Acknowledged,
+    ChallengeAck,
+    Congestion,
+    Deleted,
+    Dropped,
+    Dsack,
+    Handshake,
+    HeldBack,
+    IcmpIn,
+    Opened,
+    OutOfOrder,
+    PathMtu,
+    Probe,
+    Retransmitted,
+    StrayOut,
+    Timer,
+    TraceEvent,
+    Transitioned,
+    WindowChanged,
+)
+
+#: No window is larger (RFC 7323 §2.3): an ssthresh beyond it does not limit anything.
+_MAX_WINDOW: Final = 1 << 30
+
+#: What an impairment does, by its own names.
+_IMPAIRED: Final = {
+    "dropped": "lost (it was to be dropped by name)",
+    "lost": "lost",
+    "queue-full": "lost in a full queue",
+    "corrupted": "damaged",
+    "duplicated": "sent twice",
+    "reordered": "held back until later ones have overtaken it",
+}
+
+
+def of_event(event: TraceEvent) -> str:
+    """The comment of the packet that ``event`` belongs to; "" where there is nothing to say about it."""
+    match event:
+        case Opened():
+            return f"connection {event.conn} begins: {'we open it' if event.role == 'active' else 'the peer opens it'}"
+        case Transitioned():
+            return _transition(event)
+        case Retransmitted():
+            return f"sent again, attempt {event.attempt}: {for_terminal(event.rule)}"
+        case Probe():
+            return f"{event.purpose} probe, attempt {event.attempt}{cited(event.section)}"
+        case Dropped():
+            meaning = NAMES.get(event.reason, "")
+            return f"dropped: {for_terminal(event.reason)}{cited(event.section)}{f': {meaning}' if meaning else ''}"
+        case OutOfOrder():
+            text = f"out of order: {amount(event.length)} kept until the gap before is filled"
+            return f"{text} ({amount(event.held)} kept in all)"
+        case ChallengeAck():
+            done = "a challenge ACK answers it" if event.sent else "no challenge ACK, because of its rate limit"
+            return f"{done} (RFC 5961): {for_terminal(event.reason)}"
+        case Acknowledged():
+            return _acknowledgment(event)
+        case Deleted():
+            return f"connection {event.conn} ends: {for_terminal(event.error) or 'in good order'}"
+    return _of_rarer_event(event)
+
+
+def _of_rarer_event(event: TraceEvent) -> str:
+    match event:
+        case Congestion():
+            return (
+                f"{for_terminal(event.what)}: cwnd {event.cwnd:,}, ssthresh {_threshold(event.ssthresh)}, "
+                f"recovery is {for_terminal(event.state)}"
+            )
+        case WindowChanged():
+            whose = "our" if event.side == "ours" else "the peer's"
+            text = f"{whose} window {event.what}: {counted(event.window, 'byte')}{cited(event.section)}"
+            return f"{text}: {for_terminal(event.reason)}"
+        case Timer(what="fired"):
+            return f"the {for_terminal(event.timer)} timer fired"
+        case HeldBack() if event.unsent:
+            text = f"no more follows now: {counted(event.unsent, 'byte')} wait, held back by {event.reason}"
+            return f"{text} (room for {event.room:,}){cited(event.section)}"
+        case Dsack():
+            length = (event.end - event.start) & 0xFFFFFFFF
+            return f"says that {counted(length, 'byte')} came twice (RFC 2883)"
+        case IcmpIn():
+            return f"ICMP {for_terminal(event.message)}: {for_terminal(event.effect)}"
+        case PathMtu():
+            return f"path MTU {event.mtu:,}, segments of {event.mss:,}: {for_terminal(event.what)}"
+        case Handshake():
+            return f"{for_terminal(event.what)}{cited(event.section)}"
+        case StrayOut():
+            return f"for no connection of ours: {for_terminal(event.reason)}{cited(event.section)}"
+    return ""
+
+
+def _transition(event: Transitioned) -> str:
+    moves = "stays" if event.state is event.next_state else f"→ {event.next_state.value}"
+    text = f"{event.state.value} {moves}: {event.event.value}{cited(event.section)}"
+    return f"{text}: {for_terminal(event.reason)}"
+
+
+def _acknowledgment(event: Acknowledged) -> str:
+    verdict = f"acknowledgment {for_terminal(event.verdict)}{cited(event.section)}: {for_terminal(event.reason)}"
+    new = [f"{counted(event.acked, 'byte')} more"] if event.acked else []
+    if event.sacked:
+        new.append(f"{counted(event.sacked, 'byte')} beyond a gap")
+    return f"{verdict} ({', '.join(new)})" if new else verdict
+
+
+def of_numbers(numbers: Numbers) -> str:
+    """What the connection has in mind."""
+    return (
+        f"{numbers.state.value} · cwnd {numbers.cwnd:,} · ssthresh {_threshold(numbers.ssthresh)} · "
+        f"in flight {numbers.in_flight:,} · rto {_time(numbers.rto)}"
+    )
+
+
+def of_impairment(what: tuple[str, ...], copies: int) -> str:
+    """What --impair does to a packet, of which ``copies`` go on."""
+    if not copies:
+        # What else was to happen to it does not matter any more.
+        what = tuple(each for each in what if each in ("dropped", "lost", "queue-full"))
+    return " and ".join(_IMPAIRED.get(each, each) for each in dict.fromkeys(what)) + " by --impair"
+
+
+def cited(section: str) -> str:
+    """`` (RFC 9293 §3.10.7.4)``; a section alone is of RFC 9293."""
+    if not section:
+        return ""
+    return f" ({for_terminal(section if section.startswith('RFC') else f'RFC 9293 §{section}')})"
+
+
+def _threshold(ssthresh: int) -> str:
+    return f"{ssthresh:,}" if ssthresh <= _MAX_WINDOW else "not set"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms" if seconds < 10 else f"{seconds:.1f} s"
