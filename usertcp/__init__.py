@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from usertcp.runtime.device import DeviceGone, PacketDevice
     from usertcp.runtime.errors import SetupError
     from usertcp.runtime.listener import TcpListener
+    from usertcp.runtime.sockets.programs import kernel_sockets, trio_sockets
     from usertcp.runtime.stack import Stack, open_stack
     from usertcp.runtime.stream import TcpStream
     from usertcp.stack.host import HostConfig
@@ -33,7 +34,9 @@ __all__ = [
     "TcpListener",
     "TcpStream",
     "core_is_compiled",
+    "kernel_sockets",
     "open_stack",
+    "trio_sockets",
 ]
 
 # Loaded when first asked for, so that the core can be used without trio and the TUN's libraries.
@@ -47,7 +50,9 @@ _HOMES = {
     "Status": "usertcp.tcp.status",
     "TcpListener": "usertcp.runtime.listener",
     "TcpStream": "usertcp.runtime.stream",
+    "kernel_sockets": "usertcp.runtime.sockets.programs",
     "open_stack": "usertcp.runtime.stack",
+    "trio_sockets": "usertcp.runtime.sockets.programs",
 }
 
 

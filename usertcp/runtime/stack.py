@@ -15,6 +15,7 @@ from usertcp.runtime.device import PacketDevice
 from usertcp.runtime.driver import Driver
 from usertcp.runtime.fanout import Fanout
 from usertcp.runtime.listener import TcpListener
+from usertcp.runtime.sockets.table import SocketTable
 from usertcp.runtime.stream import TcpStream
 from usertcp.runtime.tun import Tun
 from usertcp.stack.host import Host, HostConfig
@@ -39,14 +40,23 @@ class Stack:
         self.device = device
         #: What could not be had and was done without, a sentence each.
         self.warnings = tuple(warnings)
-        self._driver = driver
+        #: What drives the host in trio's time.
+        self.driver = driver
+        self._sockets: SocketTable | None = None
         self._fanout = Fanout(host)
-        self._listeners: list[TcpListener] = []
+        self._is_stopping = False
 
     @property
     def addresses(self) -> tuple[str, ...]:
         """The host's addresses."""
         return tuple(str(ip_address(address)) for address in self.host.addresses)
+
+    @property
+    def sockets(self) -> SocketTable:
+        """The host's sockets, for programs that want such (:func:`~usertcp.runtime.sockets.programs.trio_sockets`)."""
+        if self._sockets is None:
+            self._sockets = SocketTable(self.host, self.driver)
+        return self._sockets
 
     async def open_listener(
         self,
@@ -63,16 +73,16 @@ class Stack:
         many connections whose handshake is not over yet, if their SYN brought data (RFC 7413); only for
         services that can bear to get the same request twice.  Raises
         :class:`~usertcp.stack.errors.AddressInUse`, :class:`~usertcp.stack.errors.NotOurAddress`,
-        ValueError.
+        ValueError, and ClosedResourceError on a stack that has stopped.
         """
         if not 1 <= port <= 65535:
             raise ValueError(f"port {port} is not in 1..65535")
         await trio.lowlevel.checkpoint()
+        self._check_running()
         raw = None if address is None else ip_address(address).packed
         listener = TcpListener(
-            self.host.listen(port, address=raw, backlog=backlog, settings=settings, fast_open=fast_open), self._driver
+            self.host.listen(port, address=raw, backlog=backlog, settings=settings, fast_open=fast_open), self.driver
         )
-        self._listeners.append(listener)
         return listener
 
     async def open_stream(
@@ -85,19 +95,25 @@ class Stack:
 
         ``settings`` are this connection's, where they differ from the host's.
 
-        Raises :class:`~usertcp.tcp.errors.ConnectionRefused` and the like,
+        Raises an OSError as kernel sockets do: :class:`~usertcp.tcp.errors.ConnectionRefused` and the like,
         :class:`~usertcp.stack.errors.NotOurAddress` where this host has no address of that family, and
-        :class:`~usertcp.stack.errors.InvalidRemoteAddress` where no host can be at that one.
+        :class:`~usertcp.stack.errors.InvalidRemoteAddress` where no host can be at that one; ValueError for what is
+        no address or port, and ClosedResourceError on a stack that has stopped.  Cancelled, it gives up the attempt.
         """
         if not 1 <= port <= 65535:
             raise ValueError(f"port {port} is not in 1..65535")
         remote = ip_address(host).packed
         await trio.lowlevel.checkpoint()
+        self._check_running()
         now = trio.current_time()
-        stream = TcpStream(self.host.connect(remote, port, now, settings=settings, data=data), self._driver)
-        self._driver.settle(now)
+        stream = TcpStream(self.host.connect(remote, port, now, settings=settings, data=data), self.driver)
+        self.driver.settle(now)
         await stream.wait_established()
         return stream
+
+    def _check_running(self) -> None:
+        if self._is_stopping or self.driver.has_ended:
+            raise trio.ClosedResourceError("this stack has stopped")
 
     def attach(self, sink: Sink) -> None:
         """From now on ``sink`` gets each trace event, beside others; see :class:`~usertcp.runtime.fanout.Fanout`."""
@@ -121,23 +137,27 @@ class Stack:
     @trio.lowlevel.enable_ki_protection
     async def shut_down(self, grace: float) -> None:
         """Stop accepting, FIN every connection, wait up to ``grace`` seconds, then RST what is left."""
-        for listener in self._listeners:
-            listener.close()
+        self._is_stopping = True
+        for listener in list(self.host.listeners.values()):
+            if isinstance(listener.user, TcpListener):
+                listener.user.close()
+        if self._sockets is not None:
+            self._sockets.shut_down()
         now = trio.current_time()
         for tcb in list(self.host.connections.values()):
             tcb.release(now)
-        self._driver.settle(now)
+        self.driver.settle(now)
         with trio.CancelScope(shield=True), trio.move_on_after(grace):
             await self.wait_connections_ended()
         now = trio.current_time()
         for tcb in list(self.host.connections.values()):
-            tcb.abort(now)
-        self._driver.settle(now)
+            tcb.abort(now, "the stack stopped")
+        self.driver.settle(now)
 
     async def wait_connections_ended(self) -> None:
         """Wait until all connections have ended, TIME-WAIT excepted."""
         while self.open_connections:
-            await self._driver.wait_for_change()
+            await self.driver.wait_for_change()
 
 
 @asynccontextmanager
