@@ -8,14 +8,18 @@ Only segments that the peer has acknowledged are known to have arrived; :class:`
 is proved by them, and on top of it, for what is still under way, the state that the peer will be in when
 it arrives.  The latter is shown; a later segment may prove it wrong (a FIN that crossed ours, a SYN sent
 again since our SYN,ACK was lost), and then it is corrected.
+
+Where the peer is this machine's kernel, nothing needs to be inferred: ``peer`` events tell what it says itself.
+From the first of them on only those move the state, and all that is inferred is what happened between two.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections import deque
+from typing import Final, NamedTuple
 
-from usertcp.tcp.events import SegmentIn, SegmentOut
-from usertcp.tcp.states import Event, State, step
+from usertcp.tcp.events import PeerSeen, SegmentIn, SegmentOut
+from usertcp.tcp.states import TABLE, Event, State, step
 from usertcp.wire.tcp import ACK, FIN, RST, SYN
 
 
@@ -49,6 +53,24 @@ class _FinCame(NamedTuple):
 
 _WAITING_FOR_ACK_OF_FIN = (State.FIN_WAIT_1, State.CLOSING, State.LAST_ACK)
 _NOT_SYNCHRONIZED = (None, State.CLOSED, State.LISTEN, State.SYN_SENT, State.SYN_RECEIVED)
+_CALLS: Final = (Event.PASSIVE_OPEN, Event.ACTIVE_OPEN, Event.CLOSE, Event.ABORT)
+_ARRIVALS: Final = (
+    Event.RCV_SYN,
+    Event.RCV_SYN_ACK,
+    Event.RCV_ACK,
+    Event.RCV_ACK_OF_FIN,
+    Event.RCV_FIN,
+    Event.DATA_AFTER_CLOSE,
+    Event.RCV_RST,
+    Event.RCV_RST_PASSIVE,
+)
+_TIMEOUTS: Final = (
+    Event.RETRANSMISSION_TIMEOUT,
+    Event.USER_TIMEOUT,
+    Event.KEEPALIVE_TIMEOUT,
+    Event.FIN_WAIT_2_TIMEOUT,
+    Event.TIME_WAIT_TIMEOUT,
+)
 
 
 def _covers(ack: int, end: int) -> bool:
@@ -58,10 +80,21 @@ def _covers(ack: int, end: int) -> bool:
 class Peer:
     """The peer of one connection, as far as its segments tell.
 
-    ``state`` is None as long as nothing is known: nobody may be there at all.
+    ``state`` is None as long as nothing is known: nobody may be there at all.  ``exact``: it is what the peer's
+    kernel says, and :meth:`sent_to` and :meth:`received_from` have no changes to tell any more.
     """
 
-    __slots__ = ("_fin_end", "_passive", "_proved", "_syn_end", "_under_way", "_when_fin_came", "state")
+    __slots__ = (
+        "_fin_end",
+        "_passive",
+        "_proved",
+        "_reset_sent",
+        "_syn_end",
+        "_under_way",
+        "_when_fin_came",
+        "exact",
+        "state",
+    )
 
     def __init__(self, role: str) -> None:
         """``role`` is our side's: "active" (the peer must have been listening) or "passive"."""
@@ -72,9 +105,29 @@ class Peer:
         self._syn_end: int | None = None
         self._fin_end: int | None = None
         self._when_fin_came: _FinCame | None = None
+        self._reset_sent = False
+        self.exact = False
+
+    def read(self, seen: PeerSeen) -> list[PeerStep]:
+        """What the peer's kernel said of its state; the changes that it went through since, most likely."""
+        before, after = self.state, seen.state
+        self.exact = True
+        self.state = self._proved = after
+        self._under_way.clear()
+        if before is after:
+            return []
+        opening = after in (State.LISTEN, State.SYN_SENT, State.SYN_RECEIVED)
+        if self._syn_end is None and before in (None, State.CLOSED) and not opening:
+            return [PeerStep(before, None, after, "joined in the middle")]
+        arrivals = sorted(_ARRIVALS, key=lambda event: event is not Event.RCV_RST) if self._reset_sent else _ARRIVALS
+        likely = (*arrivals, *_CALLS) if seen.after == "segment-out" else (*_CALLS, *arrivals)
+        return _shortest(before or State.CLOSED, after, (*likely, *_TIMEOUTS))
 
     def sent_to(self, segment: SegmentOut) -> list[PeerStep]:
         """Our side sent ``segment``; the changes that it makes at the peer when it arrives."""
+        if self.exact:
+            self._reset_sent = bool(segment.flags & RST)
+            return []
         ack = segment.ack if segment.flags & ACK else None
         arrival = _Arrival(
             syn=bool(segment.flags & SYN),
@@ -97,6 +150,8 @@ class Peer:
         Returns the changes that it shows to have come before it was sent, and those that will follow there
         when what is under way arrives.
         """
+        if self.exact:
+            return [], []
         before = self.state
         learned = self._prove(segment)
         own = self._own_call(segment)
@@ -227,6 +282,21 @@ class Peer:
 
 def _end(state: State | None, steps: list[PeerStep]) -> State | None:
     return steps[-1].next_state if steps else state
+
+
+def _shortest(start: State, end: State, events: tuple[Event, ...]) -> list[PeerStep]:
+    """The fewest steps that lead from ``start`` to ``end``; of ``events`` the earlier ones are likelier."""
+    ways: dict[State, list[PeerStep]] = {start: []}
+    waiting = deque([start])
+    while waiting and end not in ways:
+        state = waiting.popleft()
+        for event in events:
+            taken = _changes(state, event) if (state, event) in TABLE else []
+            for each in taken:
+                if each.next_state not in ways:
+                    ways[each.next_state] = [*ways[state], each]
+                    waiting.append(each.next_state)
+    return ways.get(end, [PeerStep(start, None, end, "its kernel says so")])
 
 
 def _changes(state: State | None, event: Event) -> list[PeerStep]:
