@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import update_wrapper
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,12 +14,17 @@ import usertcp
 from usertcp import HostConfig, PacketDevice, Settings, Stack
 from usertcp.cli.impair import KEYS, ImpairError, Path
 from usertcp.cli.impair import parse as parse_impair
+from usertcp.observe.capture_file import LEAST_RING
 from usertcp.runtime.impaired import ImpairedDevice
 from usertcp.runtime.interface import parse_address
 from usertcp.runtime.kernel_view import KernelViewDevice
 from usertcp.runtime.stack import DEFAULT_ADDRESSES, DEFAULT_GRACE, DEFAULT_MTU, DEFAULT_TUN
+from usertcp.runtime.tapped import TappedDevice
 from usertcp.tcp.congestion.registry import NAMES as CONTROLLERS
 from usertcp.tcp.events import Sink
+
+if TYPE_CHECKING:
+    from usertcp.cli.capturing import Capture
 
 #: RFC 791 §3.1: what every IPv4 host must accept; less is of no use. RFC 8200 §5: IPv6's least.
 _MIN_MTU: Final = 576
@@ -40,6 +45,9 @@ class StackOptions:
     absolute: bool = False
     impair: Path | None = None
     congestion: str = CONTROLLERS[0]
+    pcap: str | None = None
+    #: What the capture may take on disk, in bytes.
+    pcap_ring: int | None = None
 
     def __post_init__(self) -> None:
         if self.mtu < _MIN_MTU_IPV6 and any(":" in address for address in self.addresses):
@@ -47,6 +55,8 @@ class StackOptions:
                 "mtu",
                 f"IPv6 needs an MTU of at least {_MIN_MTU_IPV6}: give IPv4 alone, as --address {DEFAULT_ADDRESSES[0]}",
             )
+        if self.pcap_ring is not None and self.pcap is None:
+            raise click.BadOptionUsage("pcap-ring", "--pcap-ring bounds the file of --pcap FILE: give that, too")
 
 
 class _Cidr(click.ParamType[str]):
@@ -68,6 +78,25 @@ class _Impair(click.ParamType[str]):
         except ImpairError as error:
             self.fail(str(error), param, ctx)
         return str(value)
+
+
+class _Size(click.ParamType[int]):
+    """Bytes, as 100M."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value)
+        digits, unit = (text[:-1], text[-1:].upper()) if text[-1:].isalpha() else (text, "")
+        if unit not in _UNITS or not digits.isascii() or not digits.isdigit() or len(digits) > 15:
+            self.fail(f"{text!r} is not a size such as 100M", param, ctx)
+        size = int(digits) << _UNITS[unit]
+        if size < LEAST_RING:
+            self.fail(f"{text} is too small: give 1M or more", param, ctx)
+        return size
+
+
+_UNITS: Final = {"": 0, "K": 10, "M": 20, "G": 30}
 
 
 def _whole_path(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> Path | None:
@@ -114,9 +143,21 @@ _OPTIONS: Final = (
         show_default=True,
         help="Who decides how much may be in the network.",
     ),
+    click.option(
+        "--pcap",
+        metavar="FILE",
+        type=click.Path(dir_okay=False, allow_dash=True),
+        help="Write all packets as pcapng, with comments on what each did and why; - is stdout (listen).",
+    ),
+    click.option(
+        "--pcap-ring",
+        metavar="SIZE",
+        type=_Size(),
+        help="Keep only the newest packets, in FILE and FILE.1, which together never take more, as 100M.",
+    ),
     click.option("--absolute", is_flag=True, help="Sequence numbers in the ladder as they are on the wire."),
 )
-_NAMES: Final = ("addresses", "tun", "mtu", "offload", "trace", "json", "absolute", "impair", "congestion")
+_NAMES: Final = tuple(field.name for field in fields(StackOptions))
 
 
 def stack_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -135,10 +176,10 @@ def stack_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @asynccontextmanager
 async def open_stack(
-    options: StackOptions, trace: Sink | None, *, grace: float = DEFAULT_GRACE
+    options: StackOptions, trace: Sink | None, *, grace: float = DEFAULT_GRACE, capture: Capture | None = None
 ) -> AsyncIterator[Stack]:
-    """:func:`usertcp.open_stack` as ``options`` say; its warnings go to stderr."""
-    between = _Between(options)
+    """:func:`usertcp.open_stack` as ``options`` say, and its packets into ``capture``; its warnings go to stderr."""
+    between = _Between(options, capture)
     async with usertcp.open_stack(
         addresses=options.addresses,
         tun=options.tun,
@@ -153,14 +194,17 @@ async def open_stack(
             say(f"usertcp: {warning}")
         if between.view is not None:
             between.view.tell(stack.host)
+        if capture is not None:
+            capture.attach(stack)
         yield stack
 
 
 class _Between:
-    """What stands between the TUN and the stack: who asks the kernel, then the bad path."""
+    """What stands between the TUN and the stack: who asks the kernel, then the bad path, then who captures."""
 
-    def __init__(self, options: StackOptions) -> None:
+    def __init__(self, options: StackOptions, capture: Capture | None) -> None:
         self._path = options.impair
+        self._log = None if capture is None else capture.log
         self.view: KernelViewDevice | None = None
 
     def __call__(self, device: PacketDevice) -> PacketDevice:
@@ -168,7 +212,9 @@ class _Between:
             device = self.view = KernelViewDevice(device)
         path = self._path
         if path is not None:
-            device = ImpairedDevice(device, path.inbound, path.outbound, seed=path.seed)
+            device = ImpairedDevice(device, path.inbound, path.outbound, seed=path.seed, watcher=self._log)
+        if self._log is not None:
+            device = TappedDevice(device, self._log)
         return device
 
 

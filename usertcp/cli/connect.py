@@ -11,10 +11,12 @@ from typing import Any, Final
 import click
 import trio
 
+from usertcp.cli.capturing import capture_file, capturing
 from usertcp.cli.common import StackOptions, open_stack, stack_options
 from usertcp.cli.ending import Failure
 from usertcp.cli.running import run
 from usertcp.cli.watching import live_view, watch
+from usertcp.observe.capture_file import CaptureFile
 from usertcp.services.registry import BindingError, parse_port
 from usertcp.stack.errors import InvalidRemoteAddress, NotOurAddress
 from usertcp.tcp.errors import TcpError
@@ -45,14 +47,16 @@ def connect(host: str, port: int, options: StackOptions) -> int:
     terminal it is over as soon as the peer closes its side.  The ladder (--trace) or the events (--json)
     go to stderr.
     """
-    return run(partial(_connect, host, port, options))
+    with capture_file(options.pcap, ring=options.pcap_ring, stdout="for what the peer sends") as file:
+        return run(partial(_connect, host, port, options, file))
 
 
-async def _connect(host: str, port: int, options: StackOptions) -> int:
+async def _connect(host: str, port: int, options: StackOptions, file: CaptureFile | None) -> int:
     address = await _resolve(host, options)
     async with (
         watch(live_view(options, sys.stderr)) as sink,
-        open_stack(options, sink) as stack,
+        capturing(file, options) as capture,
+        open_stack(options, sink, capture=capture) as stack,
     ):
         try:
             stream = await stack.open_stream(address, port)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from typing import Any, Final
 
 import click
 
+from usertcp.cli.capturing import capture_file
 from usertcp.cli.ending import FAILURE
 from usertcp.drill import batch, options, profiles, report
 from usertcp.drill.capture import Capture
@@ -17,7 +18,6 @@ from usertcp.drill.ignore import Ignore, UnknownIgnore
 from usertcp.drill.ignore import parse as parse_ignore
 from usertcp.drill.outcome import Outcome, Result
 from usertcp.drill.runner import How, run_file
-from usertcp.observe.capture_file import CaptureFile
 from usertcp.observe.ladder import ladders
 from usertcp.observe.printer import Printer
 from usertcp.observe.recorder import Recorder
@@ -139,7 +139,8 @@ def drill(
     except batch.NoScripts as error:
         raise click.UsageError(str(error), ctx) from None
     with ExitStack() as stack:
-        capture = Capture(stack.enter_context(closing(CaptureFile(pcap)))) if pcap else None
+        file = stack.enter_context(capture_file(pcap, stdout="for the results"))
+        capture = None if file is None else Capture(file)
         outcomes = _watched(scripts, how) if ladder else batch.run_all(scripts, how, 1 if pcap else jobs)
         summary = report.Summary()
         for outcome in outcomes:

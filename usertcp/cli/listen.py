@@ -11,9 +11,11 @@ import click
 import trio
 
 from usertcp import Stack
+from usertcp.cli.capturing import capture_file, capturing
 from usertcp.cli.common import StackOptions, open_stack, say, stack_options
 from usertcp.cli.running import run
 from usertcp.cli.watching import live_view, watch
+from usertcp.observe.capture_file import CaptureFile
 from usertcp.services.registry import SERVICES, Binding, BindingError, handler, parse_binding
 from usertcp.stack.counters import NAMES
 
@@ -45,7 +47,9 @@ def listen(bindings: tuple[Binding, ...], options: StackOptions) -> int:
     the end.
     """
     check_ports(bindings)
-    return run(partial(_listen, bindings, options))
+    taken = "taken by --trace or --json" if options.trace or options.json else ""
+    with capture_file(options.pcap, ring=options.pcap_ring, stdout=taken) as file:
+        return run(partial(_listen, bindings, options, file))
 
 
 def check_ports(bindings: tuple[Binding, ...]) -> None:
@@ -56,12 +60,13 @@ def check_ports(bindings: tuple[Binding, ...]) -> None:
             raise click.UsageError(f"port {port} is given twice")
 
 
-async def _listen(bindings: tuple[Binding, ...], options: StackOptions) -> int:
+async def _listen(bindings: tuple[Binding, ...], options: StackOptions, file: CaptureFile | None) -> int:
     stack: Stack | None = None
     try:
         async with (
             watch(live_view(options, sys.stdout)) as sink,
-            open_stack(options, sink) as stack,
+            capturing(file, options) as capture,
+            open_stack(options, sink, capture=capture) as stack,
             trio.open_nursery() as nursery,
         ):
             await serve_all(nursery, stack, bindings)

@@ -12,11 +12,13 @@ from typing import Final
 import click
 import trio
 
+from usertcp.cli.capturing import capture_file, capturing
 from usertcp.cli.common import StackOptions, open_stack, say, stack_options
 from usertcp.cli.ending import Failure, silence_output
 from usertcp.cli.listen import BindingType, check_ports, serve_all
 from usertcp.cli.running import SIGNALS, run
 from usertcp.cli.watching import LadderView, watch
+from usertcp.observe.capture_file import CaptureFile
 from usertcp.observe.jsonl import to_line
 from usertcp.observe.ladder import ladders
 from usertcp.observe.printer import Printer
@@ -48,12 +50,13 @@ def try_(command: tuple[str, ...], bindings: tuple[Binding, ...], options: Stack
     """
     bindings = bindings or tuple(Binding(each.port, each) for each in SERVICES.values())
     check_ports(bindings)
-    try:
-        network = enter_private_network()
-    except SetupError as error:
-        raise Failure(str(error)) from error
-    with network:
-        return _Attempt(network, command, bindings, options).run()
+    with capture_file(options.pcap, ring=options.pcap_ring, stdout="the command's") as file:
+        try:
+            network = enter_private_network()
+        except SetupError as error:
+            raise Failure(str(error)) from error
+        with network:
+            return _Attempt(network, command, bindings, options, file).run()
 
 
 class _Attempt:
@@ -65,8 +68,10 @@ class _Attempt:
         command: tuple[str, ...],
         bindings: tuple[Binding, ...],
         options: StackOptions,
+        file: CaptureFile | None,
     ) -> None:
         self._network = network
+        self._file = file
         self._command = command
         self._bindings = bindings
         self._options = options
@@ -86,7 +91,8 @@ class _Attempt:
         async with (
             # Having left its process-id namespace to its children, a process can start no thread.
             watch(view, threads=False) as sink,
-            open_stack(self._options, sink or self._recorder, grace=0) as stack,
+            capturing(self._file, self._options, threads=False) as capture,
+            open_stack(self._options, sink or self._recorder, grace=0, capture=capture) as stack,
             trio.open_nursery() as nursery,
         ):
             await serve_all(nursery, stack, self._bindings)
