@@ -76,7 +76,7 @@ def _in_window(tcb: Connection, segment: Segment, seq: int, now: float) -> bool:
     elif seq < edge and end > rcv_nxt:
         return True
     elif seq == rcv_nxt and not flags & (SYN | RST):
-        return _into_closed_window(tcb, segment)
+        return _into_closed_window(tcb, segment, now)
     if tcb.settings.old_acks_count and _is_old(tcb, segment, end):
         return _only_its_acknowledgment(tcb, segment, seq, end)
     return _unacceptable(tcb, segment, seq, end, now)
@@ -96,11 +96,11 @@ def _only_its_acknowledgment(tcb: Connection, segment: Segment, seq: int, end: i
     return True
 
 
-def _into_closed_window(tcb: Connection, segment: Segment) -> bool:
+def _into_closed_window(tcb: Connection, segment: Segment, now: float) -> bool:
     """A probe of our closed window: its text cannot be taken, its ACK can, and a bare FIN needs no room."""
     tcb.need_ack()
     if segment.payload:
-        tcb.outlet.count("window-closed")
+        drop(tcb, segment, "window-closed", "3.8.6.1", now)
         segment.payload = b""
         segment.flags &= ~FIN
     return True
@@ -162,7 +162,7 @@ def from_the_last_ack(tcb: Connection, segment: Segment, seq: int, now: float) -
         tcb.ts_recent_at = now
     if end > edge:
         if edge == tcb.rcv_nxt and segment.payload:
-            return _into_closed_window(tcb, segment)
+            return _into_closed_window(tcb, segment, now)
         tcb.rcv_adv = end
     elif length and end <= tcb.rcv_nxt:
         _repeated(tcb, segment, seq, end, now)

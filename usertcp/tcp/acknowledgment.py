@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import ecn, opening, output, path_mtu, recovery, sack, tlp
+from usertcp.tcp import ecn, opening, output, path_mtu, recovery, sack, telling, tlp
 from usertcp.tcp.congestion.base import AckSample
 from usertcp.tcp.recovery import CaState
 from usertcp.tcp.retransmission import Delivery, Record
@@ -32,10 +32,14 @@ def acceptable(tcb: Connection, ack: int, now: float) -> bool:
         else:
             tcb.need_ack()
         tcb.outlet.count("ack-of-unsent")
+        if tcb.outlet.trace is not None:
+            telling.ignored(tcb, ack, "3.10.7.4", "it acknowledges what was never sent", now)
         return False
     if ack < tcb.snd_una and not settings.accept_old_acks and ack < _oldest(tcb):
         output.challenge_ack(tcb, "its acknowledgment is older than any window", now)
         tcb.outlet.count("ack-too-old")
+        if tcb.outlet.trace is not None:
+            telling.ignored(tcb, ack, "RFC 5961 §5", "it is older than any window", now)
         return False
     return True
 
@@ -54,8 +58,12 @@ def process(tcb: Connection, segment: Segment, seq: int, ack: int, now: float) -
     # of an older acknowledgment, which others have overtaken, are as good as any (RFC 6675 §5).
     if ack > una or (blocks and tcb.sack_ok) or (ack == una < tcb.snd_nxt and not segment.payload):
         _arrived(tcb, segment, ack, window, now)
+    elif ack < una and tcb.outlet.trace is not None:
+        telling.acknowledgment(tcb, una, ack, 0, now, duplicate=False)
     if ack >= una and (tcb.snd_wl1 < seq or (tcb.snd_wl1 == seq and tcb.snd_wl2 <= ack)):
         _update_window(tcb, window, seq, ack)
+    if tcb.outlet.trace is not None:
+        telling.after_acknowledgment(tcb, now)
 
 
 def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: float) -> None:
@@ -72,15 +80,19 @@ def _arrived(tcb: Connection, segment: Segment, ack: int, window: int, now: floa
         # The answers to probes of a closed window look like duplicates, and mean no loss.
         duplicate = ack == una < tcb.snd_nxt and _is_duplicate(segment, 0 < window == tcb.snd_wnd)
     blocks = segment.options.sack
+    acknowledged = delivery.length
     if blocks and tcb.sack_ok:
         dsack = sack.take_blocks(tcb, blocks, ack, una, delivery)
         if dsack is not None:
+            telling.dsack(tcb, "theirs", dsack, now)
             tcb.outlet.count("dsacks-received")
             segments = max(1, -(-(dsack[1] - dsack[0]) // tcb.snd_mss))
             tcb.dsacks += segments
             delivery.came_twice = segments * tcb.snd_mss
             if tcb.usage is None or (tcb.rack.reordering_seen and dsack[1] != tcb.recovery.tlp_end):
                 tcb.rack.dsack_seen(tcb.snd_una, tcb.snd_nxt)
+    if tcb.outlet.trace is not None:
+        telling.acknowledgment(tcb, una, ack, delivery.length - acknowledged, now, duplicate=duplicate)
     rtt = _take_sample(tcb, segment, delivery, now)
     if tcb.usage is not None and rtt is not None and not (tcb.opened_passively and una == tcb.iss):
         # (what a SYN,ACK took says little of what the path does to data)

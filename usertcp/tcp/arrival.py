@@ -82,7 +82,7 @@ def _in_listen(tcb: Connection, segment: Segment, now: float) -> None:
     tcb.snd_wnd = segment.window
     _queue_from_syn(tcb, segment)
     if tcb.early:
-        fast_open.take_early(tcb)
+        fast_open.take_early(tcb, now)
 
 
 def _queue_from_syn(tcb: Connection, segment: Segment) -> None:
@@ -138,7 +138,7 @@ def _in_syn_sent(tcb: Connection, segment: Segment, now: float) -> None:
     again = tcb.rtx.first.times_sent > 1
     _established(tcb, segment, segment.seq, ack, now, shift=0)
     if tcb.fast_open is not None:
-        fast_open.answered(tcb, segment, again=again)
+        fast_open.answered(tcb, segment, now, again=again)
     _queue_from_syn(tcb, segment)
     if tcb.ack_timing is None:
         tcb.need_ack()

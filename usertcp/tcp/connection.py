@@ -48,6 +48,7 @@ from usertcp.tcp.send_buffer import SendBuffer
 from usertcp.tcp.settings import DEFAULT, Settings
 from usertcp.tcp.states import RECEIVE_CLOSED, Event, State, step
 from usertcp.tcp.status import Status, status_of
+from usertcp.tcp.telling import Told
 from usertcp.tcp.usage import Usage
 from usertcp.tcp.wakeup import ENDED, READABLE, REPORTED, WRITABLE
 from usertcp.wire.tcp import Buffer, Options, Segment
@@ -253,6 +254,7 @@ class Connection:
         "time_wait_due",
         "timeouts_in_row",
         "timestamps",
+        "told",
         "touched",
         "traffic_class",
         "ts_offset",
@@ -299,6 +301,8 @@ class Connection:
         self.key = b""
         self.template: Any = None
         self.listener: Any = None
+        #: What a watcher was told last; None where nobody watches.
+        self.told: Told | None = None
         #: The application's own handle; the core never looks at it.
         self.user: Any = None
         self.pending = 0

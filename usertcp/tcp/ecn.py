@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import output, recovery
+from usertcp.tcp import output, telling
 from usertcp.tcp.states import State
 from usertcp.wire.codepoint import CE, NOT_ECT
 from usertcp.wire.tcp import CWR, ECE, Segment
@@ -131,7 +131,7 @@ def echo_arrived(tcb: Connection, in_flight: int, now: float) -> None:
     window_reduced(tcb)
     ecn.reductions += 1
     tcb.outlet.count("ecn-reductions")
-    recovery.tell(tcb, "the peer echoes a congestion mark: as if a segment were lost (RFC 3168 §6.1.2)", now)
+    telling.congestion(tcb, "the peer echoes a congestion mark: as if a segment were lost (RFC 3168 §6.1.2)", now)
 
 
 def holds_back(tcb: Connection, now: float) -> bool:

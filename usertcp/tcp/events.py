@@ -259,9 +259,10 @@ class WindowChanged(NamedTuple):
 class Timer(NamedTuple):
     """``timer`` was "armed" (for the time ``due``), "stopped", or "fired".
 
-    Timers are: retransmission, persist (closed window), silly-window, tail-loss, reordering, delayed-ack, pacing,
-    keep-alive, fin-wait-2, time-wait.  A timer that is set again before it is due, as the retransmission
-    timer with each acknowledgment, only moves, and is not told; all timers stop when a connection is ``deleted``.
+    Timers are: retransmission, persist (the window is closed), silly-window (data waits for company), tail-loss,
+    reordering, delayed-ack, keep-alive, fin-wait-2, time-wait.  A timer that is set again before it is due, as
+    the retransmission timer with each acknowledgment, only moves, and is not told.  Nor is pacing's, which runs between
+    any two segments.  All timers stop when a connection is ``deleted``.
     """
 
     time: float
@@ -303,9 +304,10 @@ class Estimated(NamedTuple):
 class HeldBack(NamedTuple):
     """Why no more was sent: told when ``reason`` is another one than before, not at each attempt.
 
-    It is "window" (the peer's), "cwnd", "nagle", "cork" (the application is about to add to it), "silly-window",
-    "pacing", "burst" (a super-segment waits to become larger), "handshake" (its time has not come) or
-    "nothing-to-send".  ``unsent`` bytes wait, ``room`` is what that reason leaves for them.
+    It is "window" (the peer's), "cwnd", "ecn" (even one segment a round trip was too much), "nagle", "cork" (the
+    application is about to add to it), "silly-window", "pacing", "burst" (a super-segment waits to become larger),
+    "handshake" (its time has not come) or "nothing-to-send", with which a connection begins.  ``unsent`` bytes wait,
+    ``room`` is what that reason leaves for them.
     """
 
     time: float

@@ -14,7 +14,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import opening, output
+from usertcp.tcp import opening, output, telling
 from usertcp.tcp.retransmission import Record
 from usertcp.tcp.states import State
 from usertcp.tcp.wakeup import READABLE
@@ -95,6 +95,7 @@ def add_to_syn(tcb: Connection, options: Options, now: float) -> tuple[Options, 
     if length <= 0:
         return options, b""
     tcb.outlet.count("fast-open-data-sent")
+    telling.handshake(tcb, f"Fast Open: {length} bytes go with our SYN", "RFC 7413 §4.2.2", now)
     tcb.fast_open_outcome = FastOpenOutcome.TAKEN  # unless we hear otherwise
     record = Record(tcb.snd_nxt, tcb.snd_nxt + length, now)
     output.stamp(tcb, record, now)
@@ -104,7 +105,7 @@ def add_to_syn(tcb: Connection, options: Options, now: float) -> tuple[Options, 
     return options, tcb.send_buffer.view(record.seq, length)
 
 
-def answered(tcb: Connection, syn_ack: Segment, *, again: bool) -> None:
+def answered(tcb: Connection, syn_ack: Segment, now: float, *, again: bool) -> None:
     """The SYN,ACK has come (RFC 7413 §4.2.2); ``again``: after our SYN had to be repeated.
 
     A server that takes no data, or answers only a SYN without it, is left alone for a while (§4.1.3.1),
@@ -115,9 +116,11 @@ def answered(tcb: Connection, syn_ack: Segment, *, again: bool) -> None:
     refused = bool(tcb.rtx)
     if refused:
         tcb.outlet.count("fast-open-data-refused")
+        telling.handshake(tcb, "Fast Open: the server did not take the data of our SYN", "RFC 7413 §4.2.2", now)
         tcb.fast_open_outcome = FastOpenOutcome.REPEATED if again else FastOpenOutcome.NOT_ACKNOWLEDGED
         tcb.rtx.mark_all_lost()
     if cookie:
+        telling.handshake(tcb, "Fast Open: the server gives a cookie for the next time", "RFC 7413 §4.1.3", now)
         tcb.outlet.fast_open_cookie(tcb, cookie)
     elif refused or again:
         tcb.outlet.fast_open_failed(tcb)
@@ -128,11 +131,13 @@ def answered(tcb: Connection, syn_ack: Segment, *, again: bool) -> None:
 # -- The server --------------------------------------------------------------------------------------
 
 
-def take_early(tcb: Connection) -> None:
+def take_early(tcb: Connection, now: float) -> None:
     """The text of a SYN with a right cookie goes to the application before the handshake ends."""
     before = tcb.rcv_nxt
     tcb.rcv_nxt = tcb.receive_buffer.pull(before)
     tcb.bytes_received += tcb.rcv_nxt - before
     if tcb.rcv_nxt > before:
+        what = f"Fast Open: the cookie is right, {tcb.rcv_nxt - before} bytes are taken before the handshake is over"
+        telling.handshake(tcb, what, "RFC 7413 §4.2.2", now)
         tcb.fast_open_outcome = FastOpenOutcome.TAKEN
     tcb.notify(READABLE)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from usertcp.tcp import output
+from usertcp.tcp import output, telling
 from usertcp.tcp.errors import ConnectionTimedOut, tries
-from usertcp.tcp.states import SYNCHRONIZED, Event
+from usertcp.tcp.states import SYNCHRONIZED, Event, State
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
@@ -17,6 +17,7 @@ def switch(tcb: Connection, on: bool, now: float) -> None:
     """Turn keep-alives on or off (MUST-24, MUST-25)."""
     tcb.keepalive = on
     tcb.probes = 0
+    on = on and tcb.state not in (State.CLOSED, State.TIME_WAIT)  # where nobody is left to ask
     tcb.keepalive_due = now + tcb.settings.keepalive_idle if on else inf
     tcb.touch()
 
@@ -37,6 +38,7 @@ def fire(tcb: Connection, now: float) -> None:
         if tcb.rtx:
             tcb.keepalive_due = max(tcb.keepalive_due, now + settings.keepalive_interval)
         return
+    telling.fired(tcb, "keep-alive", tcb.keepalive_due, now)
     if _is_dead(tcb, now - last):
         tcb.outlet.count("timed-out")
         silent = now - last
@@ -50,6 +52,7 @@ def fire(tcb: Connection, now: float) -> None:
     tcb.probes += 1
     tcb.probed_at = now
     tcb.outlet.count("keepalives-sent")
+    telling.probe(tcb, "keep-alive", tcb.probes, "3.8.4", now)
     output.send_keepalive(tcb, now)
     tcb.keepalive_due = now + settings.keepalive_interval
 

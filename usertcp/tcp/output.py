@@ -11,7 +11,19 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import advertised_window, bursts, ecn, fast_open, opening, path_mtu, persist, sack, tlp, user_timeout
+from usertcp.tcp import (
+    advertised_window,
+    bursts,
+    ecn,
+    fast_open,
+    opening,
+    path_mtu,
+    persist,
+    sack,
+    telling,
+    tlp,
+    user_timeout,
+)
 from usertcp.tcp.events import Kind
 from usertcp.tcp.recovery import CaState, note_retransmission
 from usertcp.tcp.retransmission import Record
@@ -54,6 +66,8 @@ def put_out(tcb: Connection, now: float) -> None:
         send_ack(tcb, now)
     elif tcb.unacked_bytes and tcb.ack_due == inf:
         tcb.ack_due = now + tcb.settings.ack_delay  # RFC 9293 §3.8.6.3 (SHLD-18, MUST-40)
+    if tcb.outlet.trace is not None:
+        telling.after_output(tcb, now)
 
 
 # -- What is lost ------------------------------------------------------------------------------------
@@ -362,6 +376,8 @@ def arm_retransmission(tcb: Connection, now: float) -> None:
 
 def send_ack(tcb: Connection, now: float) -> None:
     """<SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, now."""
+    if tcb.dsack is not None:
+        telling.dsack(tcb, "ours", tcb.dsack, now)
     transmit(tcb, _acceptable_seq(tcb), ACK, b"", now, sack.options(tcb))
 
 

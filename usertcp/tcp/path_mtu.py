@@ -12,7 +12,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import opening, output
+from usertcp.tcp import opening, output, telling
 from usertcp.tcp.events import Kind
 from usertcp.tcp.recovery import CaState
 from usertcp.tcp.retransmission import Record
@@ -260,6 +260,7 @@ def _send_probe(tcb: Connection, size: int, now: float) -> bool:
     if min(window, room) < length:
         return bool(tcb.rtx)
     tcb.segment_size = length  # one segment, not to be cut
+    telling.probe(tcb, "path-mtu", 1, "RFC 4821 §7.3", now)
     record = output.send_first(tcb, length, now, fin=False)
     tcb.segment_size = tcb.snd_mss
     path = tcb.path

@@ -10,8 +10,7 @@ from __future__ import annotations
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import ecn, path_mtu, rack, tlp
-from usertcp.tcp.events import Kind
+from usertcp.tcp import ecn, path_mtu, rack, telling, tlp
 from usertcp.tcp.retransmission import Delivery
 from usertcp.wire.tcp import ECE, Segment
 
@@ -194,7 +193,7 @@ def _enter(tcb: Connection, delivery: Delivery, una_before: int, why: str, now: 
         _reduce_proportionally(tcb, delivery.length, safe=False)
     elif not congestion.governs_recovery:
         congestion.cwnd = congestion.ssthresh
-    tell(tcb, why, now)
+    telling.congestion(tcb, why, now)
 
 
 def _enter_by_segments(tcb: Connection, delivery: Delivery, why: str, now: float) -> None:
@@ -205,7 +204,7 @@ def _enter_by_segments(tcb: Connection, delivery: Delivery, why: str, now: float
         ecn.window_reduced(tcb)
     tcb.recovery.state = CaState.RECOVERY
     _reduce_proportionally(tcb, delivery.length + delivery.came_twice or tcb.snd_mss, safe=False)
-    tell(tcb, why, now)
+    telling.congestion(tcb, why, now)
 
 
 def _begin_reduction(tcb: Connection) -> None:
@@ -230,7 +229,7 @@ def enter_cwr(tcb: Connection, delivery: Delivery, *, advanced: bool, now: float
     recovery.state = CaState.CWR
     if delivery.length:
         _reduce_proportionally(tcb, delivery.length, safe=advanced)
-    tell(tcb, "the peer echoes a congestion mark: as if a segment were lost (RFC 3168 §6.1.2)", now)
+    telling.congestion(tcb, "the peer echoes a congestion mark: as if a segment were lost (RFC 3168 §6.1.2)", now)
 
 
 def _in_cwr(tcb: Connection, delivery: Delivery, advanced: bool, now: float) -> None:
@@ -238,7 +237,7 @@ def _in_cwr(tcb: Connection, delivery: Delivery, advanced: bool, now: float) -> 
     if tcb.snd_una > recovery.recover:
         congestion.cwnd = congestion.ssthresh
         recovery.state = CaState.OPEN
-        tell(tcb, "the reduction is over", now)
+        telling.congestion(tcb, "the reduction is over", now)
     elif delivery.length:
         _reduce_proportionally(tcb, delivery.length, safe=advanced)
 
@@ -269,7 +268,7 @@ def _in_fast_recovery(
         tcb.dup_acks = max(0, tcb.dup_acks - max(0, delivery.cumulative // tcb.snd_mss - 1))
         tcb.rtx.mark_front_lost(tcb.snd_mss)
         recovery.force = True
-        tell(tcb, "a partial acknowledgment: the next hole is sent again", now)
+        telling.congestion(tcb, "a partial acknowledgment: the next hole is sent again", now)
     elif duplicate:
         tcb.dup_acks += 1
 
@@ -302,7 +301,7 @@ def _leave(tcb: Connection, now: float) -> None:
     if tcb.sack_ok and not tcb.congestion.governs_recovery:
         tcb.congestion.cwnd = tcb.congestion.ssthresh
     tcb.congestion.on_recovered(tcb.in_flight, now, recovery.undo_length)
-    tell(tcb, "recovery is over", now)
+    telling.congestion(tcb, "recovery is over", now)
 
 
 def _reduce_proportionally(tcb: Connection, delivered: int, *, safe: bool) -> None:
@@ -378,7 +377,7 @@ def _after_timeout(tcb: Connection, delivery: Delivery, advanced: bool, duplicat
         recovery.frto = recovery.new_first = False
         recovery.state = CaState.DISORDER if tcb.rtx.sacked else CaState.OPEN
         tcb.rack.recovery_ends()
-        tell(tcb, "everything outstanding at the timeout is acknowledged", now)
+        telling.congestion(tcb, "everything outstanding at the timeout is acknowledged", now)
 
 
 def _watch_for_originals(tcb: Connection, delivery: Delivery, advanced: bool) -> None:
@@ -456,13 +455,6 @@ def _take_back(tcb: Connection, now: float) -> None:
     tcb.dup_acks = 0
     recovery.state = CaState.DISORDER if tcb.rtx.sacked else CaState.OPEN
     tcb.outlet.count("recoveries-undone")
-    tell(tcb, "nothing was lost after all: the reduction is taken back", now)
-
-
-def tell(tcb: Connection, what: str, now: float) -> None:
-    """A trace event with the controller's windows."""
-    trace = tcb.outlet.trace
-    if trace is not None:
-        trace((Kind.CONGESTION, now, tcb.number, what, tcb.congestion.cwnd, tcb.congestion.ssthresh))
+    telling.congestion(tcb, "nothing was lost after all: the reduction is taken back", now)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import keepalive, output, path_mtu, persist, recovery, tlp, user_timeout
+from usertcp.tcp import keepalive, output, path_mtu, persist, recovery, telling, tlp, user_timeout
 from usertcp.tcp.errors import ConnectionTimedOut, tries
 from usertcp.tcp.states import Event, State
 
@@ -21,6 +21,7 @@ def run(tcb: Connection, now: float) -> None:
     """Act on each timer that is due."""
     # Where both are due, a tail loss probe takes the timeout's place (RFC 8985 §7.2).
     if tcb.loss_due <= now and tcb.loss_due <= tcb.retransmit_due:
+        telling.fired(tcb, "reordering" if tcb.loss_is_reordering else "tail-loss", tcb.loss_due, now)
         if tcb.loss_is_reordering:
             recovery.reordering_timeout(tcb, now)
         else:
@@ -28,6 +29,7 @@ def run(tcb: Connection, now: float) -> None:
     if tcb.retransmit_due <= now:
         _retransmission(tcb, now)
     if tcb.ack_due <= now:
+        telling.fired(tcb, "delayed-ack", tcb.ack_due, now)
         tcb.ack_due = inf
         if tcb.ack_timing is not None:
             tcb.ack_timing.timer_fired(tcb)
@@ -38,17 +40,23 @@ def run(tcb: Connection, now: float) -> None:
     if tcb.keepalive_due <= now:
         keepalive.fire(tcb, now)
     if tcb.fin_wait_2_due <= now:
+        telling.fired(tcb, "fin-wait-2", tcb.fin_wait_2_due, now)
         state = tcb.state
         tcb.step(Event.FIN_WAIT_2_TIMEOUT, now)
         tcb.end(now, ConnectionTimedOut(f"timed out in {state}: the peer never closed its own side"))
+    if tcb.outlet.trace is not None:
+        telling.after_timers(tcb, now)
 
 
 def _retransmission(tcb: Connection, now: float) -> None:
     if not tcb.snd_wnd and not (tcb.rtx and tcb.rtx.first.syn):  # a SYN needs no window
+        telling.fired(tcb, "persist", tcb.retransmit_due, now)
         _zero_window(tcb, now)
     elif tcb.rtx:
+        telling.fired(tcb, "retransmission", tcb.retransmit_due, now)
         _expired(tcb, now)
     else:
+        telling.fired(tcb, "silly-window", tcb.retransmit_due, now)
         # Silly-window avoidance has held data back for long enough (RFC 9293 §3.8.6.2.1 (4)).
         tcb.probing = False
         tcb.retransmit_due = inf
@@ -70,12 +78,15 @@ def _zero_window(tcb: Connection, now: float) -> None:
     if tcb.settings.zero_window_probe == "old" and tcb.rtx:
         _into_closed_window(tcb, now)
     else:
+        telling.probe(tcb, "zero-window", tcb.unanswered_probes + 1, "3.8.6.1", now)
         output.send_probe(tcb, now)
         tcb.probing = True
         tcb.probes = tcb.unanswered_probes + 1
         tcb.probed_at = now
     tcb.outlet.count("window-probes")
     tcb.rtt.back_off()  # RFC 9293 §3.8.6.1 (SHLD-30)
+    if tcb.outlet.trace is not None:
+        telling.estimates(tcb, now)
     tcb.retransmit_due = now + persist.interval(tcb)
     if tcb.user_timeout is not None:
         tcb.retransmit_due = min(tcb.retransmit_due, tcb.at_risk_since + limit)
@@ -112,7 +123,9 @@ def _expired(tcb: Connection, now: float) -> None:
     tcb.timeouts_in_row += 1
     if first.times_sent == tcb.settings.r1:
         _r1_reached(tcb, now)
-    recovery.tell(tcb, f"retransmission timeout, the next one after {tcb.rtt.rto:.3g} s", now)
+    if tcb.outlet.trace is not None:
+        telling.estimates(tcb, now)
+    telling.congestion(tcb, f"retransmission timeout, the next one after {tcb.rtt.rto:.3g} s", now)
     tcb.touch()
 
 

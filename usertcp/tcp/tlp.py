@@ -5,8 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from usertcp.tcp import ecn, output
-from usertcp.tcp.events import Kind
+from usertcp.tcp import ecn, output, telling
 from usertcp.tcp.states import State
 
 if TYPE_CHECKING:
@@ -49,6 +48,7 @@ def fire(tcb: Connection, now: float) -> None:
         return  # what has come since has RACK's timer or the retransmission timer look after it
     recovery = tcb.recovery
     tcb.outlet.count("tail-loss-probes")
+    telling.probe(tcb, "tail-loss", 1, "RFC 8985 §7.3", now)
     recovery.tlp_is_retransmission = not output.probe_with_new_data(tcb, now)
     if recovery.tlp_is_retransmission:
         output.resend(tcb, tcb.rtx.last_segment(tcb.snd_mss), now, "tail loss probe")
@@ -71,7 +71,4 @@ def on_ack(tcb: Connection, ack: int, now: float, *, duplicate: bool, dsack: boo
         if not tcb.congestion.governs_recovery:
             tcb.congestion.cwnd = tcb.congestion.ssthresh
         ecn.window_reduced(tcb)
-        trace = tcb.outlet.trace
-        if trace is not None:
-            what = "a tail loss probe repaired a loss"
-            trace((Kind.CONGESTION, now, tcb.number, what, tcb.congestion.cwnd, tcb.congestion.ssthresh))
+        telling.congestion(tcb, "a tail loss probe repaired a loss", now)
