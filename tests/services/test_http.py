@@ -249,9 +249,7 @@ async def test_other_methods(method: str, target: str, allow: bytes | None) -> N
         (b"GET / HT", 400),
     ],
 )
-async def test_what_breaks_the_rules_is_refused_and_the_connection_closed(
-    request_bytes: bytes, status: int
-) -> None:
+async def test_what_breaks_the_rules_is_refused_and_the_connection_closed(request_bytes: bytes, status: int) -> None:
     [reply] = await ask(request_bytes)
     assert reply.status == status
     assert reply.headers[b"connection"] == b"close"
@@ -304,7 +302,7 @@ async def test_a_client_that_goes_away_in_mid_transfer() -> None:
 
 async def test_connection_describes_the_very_connection() -> None:
     @dataclass(frozen=True)
-    class Status:
+    class Info:
         state: State = State.ESTABLISHED
         local_address: bytes = b"\xc0\x00\x02\x02"
         local_port: int = 80
@@ -313,8 +311,8 @@ async def test_connection_describes_the_very_connection() -> None:
         srtt: float | None = float("inf")
 
     class Ours(Wrapped):
-        def status(self) -> Status:
-            return Status()
+        def info(self) -> Info:
+            return Info()
 
     client, server = trio.testing.memory_stream_pair()
     await client.send_all(get("/connection") + GET)

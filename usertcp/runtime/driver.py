@@ -33,6 +33,8 @@ class Driver:
         self.device = device
         #: Why the loop ended, when it was not asked to.
         self.failure: BaseException | None = None
+        #: The loop has ended: nothing will ever come or go.
+        self.has_ended = False
         self._stop = trio.CancelScope()
         self._timer = trio.CancelScope()
         self._no_timer_before = -inf
@@ -54,11 +56,21 @@ class Driver:
                     await self._drive()
         except* DeviceGone as gone:
             self.failure = gone
+            self._forget_all(str(gone.exceptions[0]))
             raise
+        finally:
+            self.has_ended = True
 
     def stop(self) -> None:
         """End :meth:`run`."""
         self._stop.cancel()
+
+    def _forget_all(self, why: str) -> None:
+        """No connection will hear or say anything any more: whoever holds one learns it now."""
+        now = trio.current_time()
+        for connection in list(self.host.connections.values()):
+            connection.forget(now, why)
+        self.settle(now)
 
     async def _drive(self) -> None:
         wait_readable = self.device.wait_readable

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from ipaddress import ip_address
 from operator import index
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 import trio
 
+from usertcp.runtime.stream_options import StreamOptions
 from usertcp.tcp.connection import Connection
-from usertcp.tcp.errors import TcpError
+from usertcp.tcp.errors import ConnectionAborted, TcpError
 from usertcp.tcp.states import SEND_CLOSED, State
 from usertcp.tcp.status import Status
 from usertcp.tcp.wakeup import REPORTED, WRITABLE
@@ -26,12 +27,12 @@ _Received = TypeVar("_Received", bytes | bytearray, int)
 DEFAULT_RECEIVE: Final = 1 << 20
 
 
-class TcpStream(trio.abc.HalfCloseableStream):
+class TcpStream(StreamOptions, trio.abc.HalfCloseableStream):
     """One connection, as :class:`trio.abc.HalfCloseableStream` describes streams.
 
     ``BrokenResourceError`` is raised from the :class:`~usertcp.tcp.errors.TcpError` that says what
-    happened on the wire.  Nagle's algorithm is off, as in trio's own socket streams; set
-    ``stream.nodelay = False`` to have it.
+    happened on the wire, and in which state.  Options are attributes: see
+    :class:`~usertcp.runtime.stream_options.StreamOptions`.
     """
 
     __slots__ = ("__weakref__", "_closed", "_driver", "_receiving", "_sending", "connection", "error_report")
@@ -51,9 +52,13 @@ class TcpStream(trio.abc.HalfCloseableStream):
 
     # -- What a connection knows ----------------------------------------------------------------------
 
-    def status(self) -> Status:
-        """STATUS (RFC 9293 §3.10.6): sequence numbers, windows, timers, counters; also after the end."""
+    def info(self) -> Status:
+        """A snapshot of all that the connection knows: windows, timers, counters; also after the end."""
         return self.connection.status()
+
+    def status(self) -> Status:
+        """:meth:`info` by the RFC's name: STATUS (RFC 9293 §3.10.6)."""
+        return self.info()
 
     @property
     def local(self) -> tuple[str, int]:
@@ -65,66 +70,17 @@ class TcpStream(trio.abc.HalfCloseableStream):
         """The peer's address and port."""
         return str(ip_address(self.connection.remote_address)), self.connection.remote_port
 
-    @property
-    def nodelay(self) -> bool:
-        """Whether small segments go out without waiting for acknowledgments (RFC 9293 §3.7.4)."""
-        return self.connection.nodelay
-
-    @nodelay.setter
-    def nodelay(self, value: bool) -> None:
-        self.connection.nodelay = value
-        self.connection.touch()
-        self._driver.settle(trio.current_time())
-
-    @property
-    def keepalive(self) -> bool:
-        """Whether an idle peer is asked now and then if it is still there (RFC 9293 §3.8.4)."""
-        return self.connection.keepalive
-
-    @keepalive.setter
-    def keepalive(self, value: bool) -> None:
-        now = trio.current_time()
-        self.connection.set_keepalive(value, now)
-        self._driver.settle(now)
-
-    @property
-    def user_timeout(self) -> float | None:
-        """Seconds that sent data may stay unacknowledged before the connection ends; None: R2 (§3.8.3)."""
-        return self.connection.user_timeout
-
-    @user_timeout.setter
-    def user_timeout(self, value: float | None) -> None:
-        self.connection.user_timeout = value
-
-    @property
-    def linger(self) -> float | None:
-        """What ``aclose`` does with data that is not acknowledged: None: keep trying; 0: a RST; else keep
-        trying for so many seconds."""
-        return self.connection.linger
-
-    @linger.setter
-    def linger(self, value: float | None) -> None:
-        self.connection.linger = value
-
-    @property
-    def traffic_class(self) -> int:
-        """The Differentiated Services field of what is sent, in the upper six bits of eight (RFC 9293 §3.9.1.9)."""
-        return self.connection.traffic_class
-
-    @traffic_class.setter
-    def traffic_class(self, value: int) -> None:
-        if not 0 <= value <= 0xFF or value & 0b11:
-            raise ValueError("a traffic class is 0 to 255, and its lower two bits are ECN's")
-        self.connection.traffic_class = value
-
     # -- The stream -----------------------------------------------------------------------------------
 
     @trio.lowlevel.enable_ki_protection
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Hand over all of ``data``, waiting where the send buffer is full.
 
-        When it raises or is cancelled, some of ``data`` may have been sent.
+        When it raises or is cancelled, the peer gets a part of ``data`` from its beginning, or nothing: how much, only
+        the peer can say.  What follows stands right behind that part.
         """
+        if type(data) is not bytes and type(data) is not bytearray:
+            data = memoryview(data).cast("B")  # whose length is in bytes
         with self._sending:
             await trio.lowlevel.checkpoint_if_cancelled()
             self._check_open()
@@ -145,14 +101,22 @@ class TcpStream(trio.abc.HalfCloseableStream):
         now = trio.current_time()
         connection = self.connection
         if connection.state in SEND_CLOSED or connection.close_queued:
-            raise trio.ClosedResourceError("this side of the stream was closed by send_eof()")
+            self._refuse()
         try:
             taken = connection.send(data, now)
         except TcpError as error:
-            raise trio.BrokenResourceError(str(error)) from error
+            raise trio.BrokenResourceError(str(error)) from error.with_traceback(None)
         if connection.touched:
             self._driver.settle(now)
         return taken
+
+    def _refuse(self) -> NoReturn:
+        """Our FIN is queued or sent: by ``send_eof``, or since the stack stops."""
+        connection = self.connection
+        if not connection.released:
+            raise trio.ClosedResourceError("this side of the stream was closed by send_eof()")
+        error = connection.error or ConnectionAborted(f"the stack stops, and closed the connection: {connection.state}")
+        raise trio.BrokenResourceError(str(error)) from error.with_traceback(None)
 
     @trio.lowlevel.enable_ki_protection
     async def wait_send_all_might_not_block(self) -> None:
@@ -198,7 +162,7 @@ class TcpStream(trio.abc.HalfCloseableStream):
             try:
                 taken = take(now)
             except TcpError as error:
-                raise trio.BrokenResourceError(str(error)) from error
+                raise trio.BrokenResourceError(str(error)) from error.with_traceback(None)
             if connection.touched:
                 self._driver.settle(now)
             if not waited:

@@ -18,22 +18,20 @@ Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json
 
 @runtime_checkable
 class Described(Protocol):
-    """A stream that can tell its connection's state: STATUS of RFC 9293 §3.10.6."""
+    """A stream that can tell what its connection knows: STATUS of RFC 9293 §3.10.6."""
 
-    def status(self) -> object:
+    def info(self) -> object:
         """A dataclass (or a mapping) of plain values."""
 
 
 def describe(stream: HalfCloseableStream) -> dict[str, Json]:
     """All that ``stream`` can say about its connection: much for ours, two addresses for a kernel socket."""
     if isinstance(stream, Described):
-        status = to_json(stream.status())
-        return dict(status) if isinstance(status, Mapping) else {"status": status}
+        info = to_json(stream.info())
+        return dict(info) if isinstance(info, Mapping) else {"info": info}
     if isinstance(stream, trio.SocketStream):
         with suppress(OSError):  # ENOTCONN: the peer has reset the connection meanwhile
-            return _addresses("local", stream.socket.getsockname()) | _addresses(
-                "remote", stream.socket.getpeername()
-            )
+            return _addresses("local", stream.socket.getsockname()) | _addresses("remote", stream.socket.getpeername())
     return {}
 
 

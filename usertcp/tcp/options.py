@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from usertcp.tcp import advertised_window
 from usertcp.tcp.congestion import registry
@@ -16,6 +16,10 @@ from usertcp.tcp.wakeup import WRITABLE
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
+
+#: Buffers that are set to less hold so much, in bytes: what Linux gives at least (SOCK_MIN_SNDBUF, SOCK_MIN_RCVBUF).
+LEAST_SEND_BUFFER: Final = 4608
+LEAST_RECEIVE_BUFFER: Final = 2304
 
 
 def override(tcb: Connection, **values: Any) -> None:
@@ -68,8 +72,11 @@ def set_user_timeout(tcb: Connection, seconds: float | None) -> None:
 
 
 def set_send_buffer(tcb: Connection, size: int) -> None:
-    """SO_SNDBUF, in bytes of data: what is queued already stays, and who waits for room looks again."""
-    override(tcb, send_buffer=size)
+    """SO_SNDBUF, in bytes of data: what is queued already stays, and who waits for room looks again.
+
+    Raises ValueError where ``size`` is not greater than 0.
+    """
+    override(tcb, send_buffer=_size(size, LEAST_SEND_BUFFER))
     if tcb.blocked_on_room and tcb.send_room:
         tcb.blocked_on_room = False
         tcb.notify(WRITABLE)
@@ -80,11 +87,19 @@ def set_receive_buffer(tcb: Connection, size: int) -> None:
 
     A smaller one takes back nothing that was promised: the window's right edge stays where it is until enough was
     read (RFC 9293 §3.8.6, SHLD-14).  A larger one is offered at once, as far as the window scale of our SYN reaches.
+    Raises ValueError where ``size`` is not greater than 0.
     """
+    size = _size(size, LEAST_RECEIVE_BUFFER)
     override(tcb, receive_buffer=size, initial_receive_buffer=size)
     tcb.rcv_buf = size
     if tcb.state is not State.CLOSED:
         advertised_window.may_open(tcb)
+
+
+def _size(size: int, least: int) -> int:
+    if size < 1:
+        raise ValueError("a buffer holds 1 byte or more")
+    return max(size, least)
 
 
 def set_congestion_control(tcb: Connection, name: str) -> None:
