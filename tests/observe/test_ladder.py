@@ -7,6 +7,7 @@ import pytest
 
 from usertcp.observe.ladder import Ladder, ladders
 from usertcp.observe.lines import plain
+from usertcp.observe.narrator import Telling
 from usertcp.tcp.events import (
     ChallengeAck,
     Congestion,
@@ -35,7 +36,7 @@ def _draw_live(events: list[TraceEvent], width: int = 80) -> list[str]:
 VISIT = """\
 Connection 1: usertcp 192.0.2.2:80 ◀── peer 192.0.2.1:43211
 
-       ms usertcp                  ◆ ours  ◇ the peer's, inferred   peer
+       ms usertcp                 ◆ ours   ◇ the peer's, inferred   peer
     0.100 LISTEN       ◆ passive OPEN · RFC 9293 §3.10.1: a       │
                        │ passive OPEN waits for a peer's SYN      │
                        │                              active OPEN ◇ SYN-SENT
@@ -77,6 +78,10 @@ Connection 1: usertcp 192.0.2.2:80 ◀── peer 192.0.2.1:43211
                        │ closed before: done                      │
     1.800              │ ended in good order                      │
 1.8 ms · sent 5 segments, 154 bytes · received 6 segments, 73 bytes
+usertcp CLOSED ─▶ LISTEN 0.100 ─▶ SYN-RECEIVED 0.300 ─▶ ESTABLISHED 0.600
+        ─▶ CLOSE-WAIT 1.200 ─▶ LAST-ACK 1.400 ─▶ CLOSED 1.700
+peer ◇  CLOSED ─▶ SYN-SENT 0.200 ─▶ ESTABLISHED 0.400 ─▶ FIN-WAIT-1 1.100
+        ─▶ FIN-WAIT-2 1.300 ─▶ TIME-WAIT 1.500
 """
 
 
@@ -84,12 +89,12 @@ def test_a_whole_connection_in_80_columns(visit: Any) -> None:
     assert "\n".join(_draw(visit.events)) + "\n" == VISIT
 
 
-@pytest.mark.parametrize("width", [40, 80, 81, 99, 120, 132, 500])
+@pytest.mark.parametrize("width", [10, 40, 59, 60, 79, 80, 81, 99, 120, 160, 500])
 @pytest.mark.parametrize("absolute", [False, True])
 def test_no_line_is_longer_than_the_width(script: Make, width: int, absolute: bool) -> None:
     made = _everything(script)
-    limit = max(width, 80)
-    for line in _draw(made, width=width, absolute=absolute) + _draw_live(made, width):
+    limit = min(max(width, 40), 160)
+    for line in _draw(made, width=width, telling=Telling(absolute=absolute)) + _draw_live(made, width):
         assert len(line) <= limit, line
 
 
@@ -128,7 +133,7 @@ def test_numbers_on_the_arrow_are_never_cut_off(script: Make) -> None:
 
 
 def test_absolute_sequence_numbers(visit: Any) -> None:
-    text = "\n".join(_draw(visit.events, absolute=True, width=120))
+    text = "\n".join(_draw(visit.events, telling=Telling(absolute=True), width=120))
     assert "SYN,ACK seq=1774102233 ack=2954113877" in text
     assert "ISN" not in text.replace("is ISN", "")
 
@@ -170,7 +175,7 @@ def test_bulk_is_folded_and_what_follows_is_shown(script: Make) -> None:
     assert "… ▶ 29,990 segments, 43.8 MB; ◀ 2,998 segments, no data …" in text
     fold = next(index for index, line in enumerate(lines) if "…" in line)
     assert any("ESTABLISHED" in line and "◀─" in line for line in lines[fold:])
-    assert "sent 30,005 segments, 43.8 MB" in lines[-1]
+    assert any("sent 30,005 segments, 43.8 MB" in line for line in lines)
 
 
 def test_a_short_run_is_not_folded(script: Make) -> None:
@@ -188,7 +193,7 @@ def test_a_retransmission_is_marked(script: Make) -> None:
     at = next(index for index, line in enumerate(lines) if "╌" in line)
     assert "├╌╌ ACK seq=1 ack=74 len=1460" in lines[at]
     assert "sent again, attempt 3: retransmission timeout" in lines[at + 1]
-    assert lines[-1].endswith("1 sent again")
+    assert any(line.endswith("1 sent again") for line in lines)
 
 
 def test_many_retransmissions_are_folded_with_their_number(script: Make) -> None:
@@ -213,8 +218,8 @@ def test_out_of_order_and_dropped_segments_are_marked(script: Make) -> None:
     text = "\n".join(lines)
     assert "out of order: 1,460 bytes kept until the gap before is filled" in text
     assert "dropped: old-duplicate (RFC 9293 §3.10.7.4)" in text
-    assert "1 out of order" in lines[-1]
-    assert "1 dropped" in lines[-1]
+    assert any(line.endswith("1 out of order · 1 dropped") for line in lines)
+    assert "│✗─ ACK seq=1 ack=1 len=5" in text
 
 
 def test_a_reset_tells_why(script: Make) -> None:
@@ -254,7 +259,7 @@ def test_live_lines_carry_the_connections_number(script: Make, visit: Any) -> No
     merged = sorted(visit.events + other.events, key=lambda event: event.time)
     lines = _draw_live(merged, 100)
     assert lines[1].startswith("Connection 1:")
-    assert all(line.startswith(("#1 ", "#2 ", "Connection ")) for line in lines[1:])
+    assert all(line.startswith(("#1 ", "#2 ", "Connection ", "   ")) for line in lines[1:])
     # After another connection's lines both states are said again.
     assert any(line.startswith("#1") and "SYN-RECEIVED ├──" in line for line in lines)
 
@@ -263,7 +268,7 @@ def test_live_forgets_a_connection_that_has_ended(visit: Any) -> None:
     ladder = Ladder(numbered=True)
     for event in visit.events:
         ladder.feed(event)
-    assert not ladder._conversations
+    assert not ladder.end()
 
 
 def test_live_bulk_tells_its_progress_and_flush_the_rest(script: Make) -> None:
@@ -281,7 +286,7 @@ def test_live_bulk_tells_its_progress_and_flush_the_rest(script: Make) -> None:
 def test_drops_that_belong_to_no_connection_are_listed(visit: Any) -> None:
     strays: list[TraceEvent] = [Dropped(0.0, 0, "evil\x1b[2J", "3.10.7.1", 0, 0)] * 3
     lines = _draw(strays + visit.events)
-    assert lines[-2:] == ["Dropped, for no connection:", "        3 evil\\x1b[2J"]
+    assert lines[-4:] == ["For no connection:"] + ["— dropped: evil\\x1b[2J (RFC 9293 §3.10.7.1)"] * 3
     live = _draw_live(strays)
     assert live == ["— dropped: evil\\x1b[2J (RFC 9293 §3.10.7.1)"] * 3
 

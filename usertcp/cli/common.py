@@ -14,7 +14,9 @@ import usertcp
 from usertcp import HostConfig, PacketDevice, Settings, Stack
 from usertcp.cli.impair import KEYS, ImpairError, Path
 from usertcp.cli.impair import parse as parse_impair
+from usertcp.cli.telling import TELLING_OPTIONS
 from usertcp.observe.capture_file import LEAST_RING
+from usertcp.observe.narrator import Telling
 from usertcp.runtime.impaired import ImpairedDevice
 from usertcp.runtime.interface import parse_address
 from usertcp.runtime.kernel_view import KernelViewDevice
@@ -43,11 +45,18 @@ class StackOptions:
     trace: bool = False
     json: bool = False
     absolute: bool = False
+    verbose: bool = False
+    unfold: bool = False
     impair: Path | None = None
     congestion: str = CONTROLLERS[0]
     pcap: str | None = None
     #: What the capture may take on disk, in bytes.
     pcap_ring: int | None = None
+
+    @property
+    def telling(self) -> Telling:
+        """What the ladder tells."""
+        return Telling(self.absolute, self.verbose, self.unfold)
 
     def __post_init__(self) -> None:
         if self.mtu < _MIN_MTU_IPV6 and any(":" in address for address in self.addresses):
@@ -155,7 +164,7 @@ _OPTIONS: Final = (
         type=_Size(),
         help="Keep only the newest packets, in FILE and FILE.1, which together never take more, as 100M.",
     ),
-    click.option("--absolute", is_flag=True, help="Sequence numbers in the ladder as they are on the wire."),
+    *TELLING_OPTIONS,
 )
 _NAMES: Final = tuple(field.name for field in fields(StackOptions))
 
@@ -176,10 +185,18 @@ def stack_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @asynccontextmanager
 async def open_stack(
-    options: StackOptions, trace: Sink | None, *, grace: float = DEFAULT_GRACE, capture: Capture | None = None
+    options: StackOptions,
+    trace: Sink | None,
+    *,
+    grace: float = DEFAULT_GRACE,
+    capture: Capture | None = None,
+    wrap: Callable[[PacketDevice], PacketDevice] | None = None,
 ) -> AsyncIterator[Stack]:
-    """:func:`usertcp.open_stack` as ``options`` say, and its packets into ``capture``; its warnings go to stderr."""
-    between = _Between(options, capture)
+    """:func:`usertcp.open_stack` as ``options`` say, and its packets into ``capture``; its warnings go to stderr.
+
+    ``wrap`` puts something next to the TUN, where both ends' packets pass.
+    """
+    between = _Between(options, capture, wrap)
     async with usertcp.open_stack(
         addresses=options.addresses,
         tun=options.tun,
@@ -202,14 +219,19 @@ async def open_stack(
 class _Between:
     """What stands between the TUN and the stack: who asks the kernel, then the bad path, then who captures."""
 
-    def __init__(self, options: StackOptions, capture: Capture | None) -> None:
+    def __init__(
+        self, options: StackOptions, capture: Capture | None, wrap: Callable[[PacketDevice], PacketDevice] | None
+    ) -> None:
         self._path = options.impair
+        self._wrap = wrap
         self._log = None if capture is None else capture.log
         self.view: KernelViewDevice | None = None
 
     def __call__(self, device: PacketDevice) -> PacketDevice:
         with suppress(OSError):  # a kernel that cannot be asked: its states are inferred, and said to be
             device = self.view = KernelViewDevice(device)
+        if self._wrap is not None:
+            device = self._wrap(device)
         path = self._path
         if path is not None:
             device = ImpairedDevice(device, path.inbound, path.outbound, seed=path.seed, watcher=self._log)

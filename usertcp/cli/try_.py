@@ -13,6 +13,7 @@ import click
 import trio
 
 from usertcp.cli.capturing import capture_file, capturing
+from usertcp.cli.closing import ClosingFirst
 from usertcp.cli.common import StackOptions, open_stack, say, stack_options
 from usertcp.cli.ending import Failure, silence_output
 from usertcp.cli.listen import BindingType, check_ports, serve_all
@@ -25,6 +26,7 @@ from usertcp.observe.printer import Printer
 from usertcp.observe.recorder import Recorder
 from usertcp.runtime.errors import SetupError
 from usertcp.runtime.supervise import PrivateNetwork, enter_private_network
+from usertcp.services.closing import WHO
 from usertcp.services.registry import SERVICES, Binding
 
 #: How long connections may take to end after the command, in seconds.
@@ -41,8 +43,16 @@ _PATIENCE: Final = 2.0
     multiple=True,
     help=f"What to serve; repeatable.  By default {' '.join(str(each.port) for each in SERVICES.values())}.",
 )
+@click.option(
+    "--close-first",
+    type=click.Choice(WHO),
+    help="Who closes a connection first: our service, after its first answer, the client, or both at once, on a path "
+    "that holds each FIN back until the other has left.  By default it is up to the service and the client.",
+)
 @stack_options
-def try_(command: tuple[str, ...], bindings: tuple[Binding, ...], options: StackOptions) -> int:
+def try_(
+    command: tuple[str, ...], bindings: tuple[Binding, ...], close_first: str | None, options: StackOptions
+) -> int:
     """Run COMMAND in a private network in which our stack serves, and exit with its status.
 
     No root is needed.  Afterwards the ladder of every connection goes to stderr (--json: all events to
@@ -56,7 +66,7 @@ def try_(command: tuple[str, ...], bindings: tuple[Binding, ...], options: Stack
         except SetupError as error:
             raise Failure(str(error)) from error
         with network:
-            return _Attempt(network, command, bindings, options, file).run()
+            return _Attempt(network, command, bindings, options, file, close_first).run()
 
 
 class _Attempt:
@@ -69,12 +79,14 @@ class _Attempt:
         bindings: tuple[Binding, ...],
         options: StackOptions,
         file: CaptureFile | None,
+        close_first: str | None,
     ) -> None:
         self._network = network
         self._file = file
         self._command = command
         self._bindings = bindings
         self._options = options
+        self._closing = ClosingFirst(close_first)
         self._live = options.trace and not options.json
         self._recorder = Recorder()
 
@@ -87,15 +99,17 @@ class _Attempt:
                 self._try_to_show()
 
     async def _run(self) -> int:
-        view = LadderView(sys.stderr, absolute=self._options.absolute) if self._live else None
+        view = LadderView(sys.stderr, self._options.telling) if self._live else None
         async with (
             # Having left its process-id namespace to its children, a process can start no thread.
             watch(view, threads=False) as sink,
             capturing(self._file, self._options, threads=False) as capture,
-            open_stack(self._options, sink or self._recorder, grace=0, capture=capture) as stack,
+            open_stack(
+                self._options, sink or self._recorder, grace=0, capture=capture, wrap=self._closing.wrap
+            ) as stack,
             trio.open_nursery() as nursery,
         ):
-            await serve_all(nursery, stack, self._bindings)
+            await serve_all(nursery, stack, self._bindings, self._closing.adapt)
             status = await self._run_command()
             with trio.move_on_after(_PATIENCE):
                 await stack.wait_connections_ended()
@@ -126,13 +140,14 @@ class _Attempt:
             silence_output()
 
     def _show(self) -> None:
+        self._closing.report()
         if self._options.json:
             sys.stdout.writelines(f"{to_line(event)}\n" for event in self._recorder.events())
             sys.stdout.flush()
         else:
             printer = Printer(sys.stderr)
-            events, absolute = self._recorder.events(), self._options.absolute
-            printer.print(ladders(events, width=printer.width, absolute=absolute))
+            events, telling = self._recorder.events(), self._options.telling
+            printer.print(ladders(events, width=printer.width, telling=telling))
         if self._recorder.lost:
             say(f"usertcp: the first {self._recorder.lost:,} events were too many to keep")
 

@@ -11,6 +11,7 @@ import trio
 
 from usertcp.cli.common import StackOptions, say
 from usertcp.observe.jsonl import to_line
+from usertcp.observe.narrator import CONCISE, Telling
 from usertcp.observe.printer import LivePrinter, Printer, live_ladder
 from usertcp.tcp.events import Sink, TraceEvent
 
@@ -52,9 +53,9 @@ class JsonView:
 class LadderView:
     """One ladder for all connections."""
 
-    def __init__(self, file: IO[str], *, absolute: bool) -> None:
+    def __init__(self, file: IO[str], telling: Telling = CONCISE) -> None:
         self._printer = Printer(file)
-        self._ladder = live_ladder(self._printer, absolute=absolute)
+        self._ladder = live_ladder(self._printer, telling)
 
     def show(self, event: TraceEvent) -> None:
         self._printer.print(self._ladder.feed(event))
@@ -73,7 +74,7 @@ def live_view(options: StackOptions, file: IO[str]) -> View | None:
     """What ``--json`` or ``--trace`` asks for; None where neither was given."""
     if options.json:
         return JsonView(file)
-    return LadderView(file, absolute=options.absolute) if options.trace else None
+    return LadderView(file, options.telling) if options.trace else None
 
 
 @asynccontextmanager
@@ -105,9 +106,7 @@ async def watch(view: View | None, *, threads: bool = True) -> AsyncIterator[Sin
             say(f"usertcp: {events.lost:,} events came too fast to be shown")
 
 
-async def _pump(
-    events: LivePrinter, view: View, bell: _Bell, scope: trio.CancelScope, threads: bool
-) -> None:
+async def _pump(events: LivePrinter, view: View, bell: _Bell, scope: trio.CancelScope, threads: bool) -> None:
     async def call(function: Callable[[], None]) -> None:
         if threads:
             await trio.to_thread.run_sync(function)

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 from usertcp.observe.folding import Fold
+from usertcp.observe.kernel_view import KernelView
 from usertcp.observe.names import amount, counted, socket_text
+from usertcp.observe.path import Journey
 from usertcp.observe.peer import Peer
-from usertcp.tcp.events import Opened, Retransmitted, SegmentIn, SegmentOut, TraceEvent
+from usertcp.observe.remarks import Said
+from usertcp.tcp.events import Joined, Opened, SegmentIn, SegmentOut, StrayIn, StrayOut, TraceEvent
 from usertcp.tcp.states import State
 from usertcp.wire.tcp import ACK, FIN, SYN
 
@@ -58,27 +61,40 @@ class End:
 
 
 class Conversation:
-    """One connection as far as its events have told."""
+    """One connection as far as its events have told, or (``story`` below 0) what two sockets say without one."""
 
-    def __init__(self, event: TraceEvent) -> None:
-        opened = event if isinstance(event, Opened) else None
+    def __init__(self, story: int, event: TraceEvent) -> None:
+        known = event if isinstance(event, (Opened, Joined, StrayIn, StrayOut)) else None
+        self.story = story
         self.number = event.conn
         self.started = self.ended = event.time
-        self.role = opened.role if opened else ""
-        self.local = socket_text(opened.local_address, opened.local_port) if opened else ""
-        self.remote = socket_text(opened.remote_address, opened.remote_port) if opened else ""
-        self.peer = Peer(self.role)
+        self.role = known.role if isinstance(known, (Opened, Joined)) else "passive" if known else ""
+        self.local = socket_text(known.local_address, known.local_port) if known else ""
+        self.remote = socket_text(known.remote_address, known.remote_port) if known else ""
+        self.joined: State | None = None
+        self.peer = Peer("" if isinstance(event, Joined) else self.role)
+        self.journey = Journey(event.conn, event.time)
         self.state: State | None = None
+        self.peer_state: State | None = None
         self.ours = End()
         self.theirs = End()
+        self.kernel = KernelView()
         self.fold = Fold()
+        #: Quiet segments in a row.
         self.run = 0
-        #: The states are written again on the next arrow, since the last ones are far above.
-        self.restate = False
-        self.peer_state: State | None = None
+        #: What is said of the next segment out.
+        self.coming: list[Said] = []
         self.shown: Counter[str] = Counter()
-        self.again: Retransmitted | None = None
         self.totals: Counter[str] = Counter()
+        if isinstance(event, Joined):
+            self.state = self.joined = event.state
+            self.ours.isn, self.theirs.isn = event.iss, event.irs
+            self.ours.isn_acked = self.theirs.isn_acked = True
+
+    def opened(self, event: Opened) -> None:
+        """What began without a connection, as a handshake by SYN cookie does, goes on as one."""
+        self.number, self.role = event.conn, event.role
+        self.journey = Journey(event.conn, self.started)
 
     def count(self, segment: SegmentIn | SegmentOut) -> None:
         """Adds ``segment`` to the totals."""
@@ -97,8 +113,13 @@ class Conversation:
             return ""
         return (self.theirs if isinstance(segment, SegmentOut) else self.ours).is_acknowledged(segment.ack)
 
-    def summary(self) -> str:
-        """The totals in words."""
+    def worth_a_line(self, said: Said) -> bool:
+        """Whether this one of its kind is said by itself still; otherwise it is to be counted."""
+        self.shown[said.kind] += 1
+        return self.shown[said.kind] <= said.often
+
+    def summary(self) -> tuple[str, ...]:
+        """The totals in words, one phrase each."""
         totals = self.totals
         parts = [
             f"{(self.ended - self.started) * 1000:,.1f} ms",
@@ -108,4 +129,4 @@ class Conversation:
         for what in ("sent again", "out of order", "dropped"):
             if totals[what]:
                 parts.append(f"{totals[what]:,} {what}")
-        return " · ".join(parts)
+        return tuple(parts)

@@ -76,6 +76,16 @@ def amount(count: int) -> str:
     return f"{count / size:.1f} {unit}"
 
 
+def milliseconds(seconds: float) -> str:
+    """A span of time as a person reads it: ``"0.40 ms"``, ``"204 ms"``, ``"7,200 s"``."""
+    if seconds >= 10:
+        return f"{seconds:,.0f} s"
+    if seconds >= 1:
+        return f"{seconds:.2f} s"
+    size = seconds * 1000
+    return f"{size:.0f} ms" if size >= 100 else f"{size:.2f} ms" if size < 10 else f"{size:.1f} ms"
+
+
 def counted(count: int, what: str) -> str:
     """``"1 byte"``, ``"2,000 bytes"``."""
     return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -10,9 +11,11 @@ from typing import IO, Any, Final
 from rich.console import Console
 from rich.text import Text
 
+from usertcp.observe.columns import FULL_WIDTH, MIN_WIDTH
 from usertcp.observe.escape import for_ascii
-from usertcp.observe.ladder import MIN_WIDTH, Ladder
+from usertcp.observe.ladder import Ladder
 from usertcp.observe.lines import Line, Role, plain
+from usertcp.observe.narrator import CONCISE, Telling
 from usertcp.tcp.events import TraceEvent, read
 
 _STYLES: Final = {
@@ -40,11 +43,15 @@ class Printer:
     """Writes lines to ``file``: in colour where it is a terminal, as plain text where it is not."""
 
     def __init__(self, file: IO[str], *, width: int | None = None) -> None:
-        """``width`` in columns; by default the terminal's, and 80 where there is none."""
+        """``width`` in columns; by default the terminal's, and 80 where there is none.
+
+        Colour can be refused by the environment variable NO_COLOR (https://no-color.org).
+        """
         self._file = file
-        self._colour = file.isatty()
+        terminal = file.isatty()
+        self._colour = terminal and not os.environ.get("NO_COLOR")
         if width is None:
-            width = shutil.get_terminal_size((MIN_WIDTH, 24)).columns if self._colour else MIN_WIDTH
+            width = shutil.get_terminal_size((FULL_WIDTH, 24)).columns if terminal else FULL_WIDTH
         self.width = max(width, MIN_WIDTH)
         self._ascii = not can_draw(file)
         self._console = Console(file=file, width=self.width, highlight=False, soft_wrap=True)
@@ -112,6 +119,6 @@ def can_draw(file: IO[str]) -> bool:
     return True
 
 
-def live_ladder(printer: Printer, *, absolute: bool = False) -> Ladder:
+def live_ladder(printer: Printer, telling: Telling = CONCISE) -> Ladder:
     """The ladder for several connections at once, as wide as ``printer``."""
-    return Ladder(width=printer.width, absolute=absolute, numbered=True)
+    return Ladder(width=printer.width, telling=telling, numbered=True)

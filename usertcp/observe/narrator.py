@@ -1,0 +1,352 @@
+"""Tells the story of connections from their trace events: what is worth an arrow, a line, or only a count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from usertcp.observe.conversation import Conversation
+from usertcp.observe.escape import for_terminal
+from usertcp.observe.labels import Labels
+from usertcp.observe.lines import Role
+from usertcp.observe.peer import PeerStep
+from usertcp.observe.remarks import Said, cited, said_of, said_of_duplicate
+from usertcp.observe.story import Arrow, Begun, Ended, Note, Remark, Rung, Turn
+from usertcp.observe.strays import Strays
+from usertcp.tcp.events import (
+    Acknowledged,
+    ChallengeAck,
+    Deleted,
+    Dropped,
+    Dsack,
+    Joined,
+    Lost,
+    Opened,
+    OutOfOrder,
+    PeerSeen,
+    Probe,
+    Retransmitted,
+    SegmentIn,
+    SegmentOut,
+    StrayIn,
+    StrayOut,
+    TraceEvent,
+    Transitioned,
+    WindowChanged,
+)
+from usertcp.wire.tcp import ACK, FIN, RST, SYN
+
+#: Quiet segments in a row that are drawn before the rest is folded.
+_SHOWN_IN_A_ROW: Final = 6
+#: While a fold goes on, it tells how far it is every so many seconds (live only).
+_PROGRESS: Final = 1.0
+
+
+class Telling(NamedTuple):
+    """What is told, and how.
+
+    ``absolute`` shows sequence numbers as on the wire instead of relative to the initial ones; ``verbose`` tells
+    every kind of event, ``unfold`` every single one.
+    """
+
+    absolute: bool = False
+    verbose: bool = False
+    unfold: bool = False
+
+
+#: What teaches most: the default.
+CONCISE: Final = Telling()
+
+
+class Narrator:
+    """Turns trace events into rungs, as they come.
+
+    An arrow is kept until the next event, since that may have to say something of it.  ``live``: long folds tell
+    their progress, and what has ended is forgotten.
+    """
+
+    def __init__(self, telling: Telling, *, live: bool = False) -> None:
+        self._telling = telling
+        self._live = live
+        self._labels = Labels(absolute=telling.absolute, verbose=telling.verbose)
+        self._conversations: dict[int, Conversation] = {}
+        self._strays = Strays(live=live)
+        #: The newest arrow, while something may still have to be said of it.
+        self._arrow: Arrow | None = None
+        self._whose: Conversation | None = None
+
+    def feed(self, event: TraceEvent) -> list[Rung]:
+        """The rungs that ``event`` adds; none while it is folded away or its arrow is kept."""
+        if isinstance(event, Lost):
+            text = f"… {event.events:,} events are missing here …"
+            return [*self._release(), Note(0, event.time, text, Role.WARNING)]
+        conversation, rungs = self._conversation_of(event)
+        if conversation is None:
+            return rungs
+        if conversation is not self._whose:
+            rungs = self._release() + rungs
+        conversation.ended = conversation.journey.ended = event.time
+        return rungs + self._tell(conversation, event)
+
+    def flush(self) -> list[Rung]:
+        """What is still folded or kept; call it when no event has come for a while."""
+        rungs = self._release()
+        for conversation in self._conversations.values():
+            rungs += self._settle(conversation)
+        return rungs
+
+    def end(self) -> list[Rung]:
+        """The last rungs: of every connection that has not ended."""
+        rungs = self._release()
+        for conversation in self._conversations.values():
+            state = conversation.state
+            text = f"still {state} when the watching ended" if state is not None and conversation.number else ""
+            rungs += self._settle(conversation)
+            rungs.append(self._ended(conversation, text, Role.DIM))
+        self._conversations.clear()
+        return rungs + self._strays.end()
+
+    # -- whose event it is --------------------------------------------------------------------------------
+
+    def _conversation_of(self, event: TraceEvent) -> tuple[Conversation | None, list[Rung]]:
+        if isinstance(event, (StrayIn, StrayOut)):
+            story = self._strays.story_of(event)
+            if story is None:
+                return None, self._release()
+            known = self._conversations.get(story)
+            if known is not None:
+                return known, []
+            for old in self._strays.forgotten():
+                self._conversations.pop(old, None)
+            return self._begin(story, event)
+        if event.conn == 0:
+            if isinstance(event, Dropped) and self._whose is not None and self._whose.number == 0:
+                return self._whose, []
+            return None, self._release() + self._strays.dropped(event)
+        if event.conn in self._conversations:
+            return self._conversations[event.conn], []
+        if isinstance(event, Opened):
+            story = self._strays.becomes(event)
+            if story is not None and story in self._conversations:
+                return self._adopt(self._conversations.pop(story), event)
+        elif self._live and isinstance(event, PeerSeen):
+            return None, []  # a reading that came after the connection had ended
+        return self._begin(event.conn, event)
+
+    def _begin(self, story: int, event: TraceEvent) -> tuple[Conversation, list[Rung]]:
+        made = self._conversations[story] = Conversation(story, event)
+        begun = Begun(story, event.time, event.conn, made.role, made.local, made.remote, made.joined)
+        return made, [begun]
+
+    def _adopt(self, conversation: Conversation, event: Opened) -> tuple[Conversation, list[Rung]]:
+        """Two sockets that have talked without a connection have one now: their story goes on."""
+        conversation.opened(event)
+        self._conversations[event.conn] = conversation
+        begun = Begun(conversation.story, event.time, event.conn, event.role, conversation.local, conversation.remote)
+        return conversation, [begun]
+
+    # -- events -------------------------------------------------------------------------------------------
+
+    def _tell(self, conversation: Conversation, event: TraceEvent) -> list[Rung]:
+        match event:
+            case SegmentIn() | SegmentOut():
+                return self._release() + self._segment(conversation, event)
+            case StrayIn() | StrayOut():
+                return self._release() + self._stray(conversation, event)
+            case Transitioned():
+                return self._release() + self._settle(conversation) + [self._turn(conversation, event)]
+            case Deleted():
+                rungs = self._release() + self._settle(conversation)
+                self._conversations.pop(event.conn, None)
+                if event.error:
+                    return [*rungs, self._ended(conversation, f"ended: {for_terminal(event.error)}", Role.ERROR)]
+                return [*rungs, self._ended(conversation, "ended in good order", Role.DIM)]
+            case PeerSeen():
+                return self._peer(conversation, event)
+            case Opened() | Joined():
+                return []
+            case Dsack():
+                end = conversation.theirs if event.side == "ours" else conversation.ours
+                numbers = self._labels.number(end, event.start), self._labels.number(end, event.end)
+                return self._say(conversation, event, said_of_duplicate(event, *numbers))
+            case _:
+                said = said_of(event)
+                return [] if said is None else self._say(conversation, event, said)
+
+    def _segment(self, conversation: Conversation, segment: SegmentIn | SegmentOut) -> list[Rung]:
+        conversation.count(segment)
+        states = conversation.state, conversation.peer_state
+        before: Sequence[PeerStep] = ()
+        said: list[Said] = []
+        if isinstance(segment, SegmentOut):
+            after: Sequence[PeerStep] = conversation.peer.sent_to(segment)
+            said, conversation.coming = conversation.coming, []
+        else:
+            before, after = conversation.peer.received_from(segment)
+        turns = self._peer_turns(conversation, segment.time, before, read=False)
+        rungs = [*self._settle(conversation), *turns] if turns else []
+        remark = conversation.remark(segment)
+        self._arrow = Arrow(
+            conversation.story,
+            segment.time,
+            isinstance(segment, SegmentOut),
+            segment.flags,
+            self._labels.label(conversation, segment),
+            states,
+            segment.length,
+            segment.segments if isinstance(segment, SegmentOut) else 1,
+            end=_end(segment),
+            covers=_covers(segment),
+        )
+        self._whose = conversation
+        if remark:
+            self._add(Remark(remark))
+        for each in said:
+            self._attach(conversation, each, segment.time)
+        coming = self._peer_turns(conversation, segment.time, after, read=False)
+        self._arrow = self._arrow._replace(after=tuple(coming))
+        return rungs
+
+    def _stray(self, conversation: Conversation, event: StrayIn | StrayOut) -> list[Rung]:
+        header = event[6:16]  # from seq to ecn, as in a segment of a connection
+        fields, more = header[:8], header[8:]
+        if isinstance(event, StrayIn):
+            return self._segment(conversation, SegmentIn(event.time, 0, *fields, *more))
+        rungs = self._segment(conversation, SegmentOut(event.time, 0, *fields, 1, *more))
+        self._add(Remark(f"{_ANSWERS.get(event.reason, for_terminal(event.reason))} ({cited(event.section)})"))
+        return rungs
+
+    def _turn(self, conversation: Conversation, event: Transitioned) -> Turn:
+        conversation.journey.we_step(event)
+        changed = event.next_state is not event.state
+        conversation.state = event.next_state
+        return Turn(
+            conversation.story,
+            event.time,
+            True,
+            event.next_state if changed else None,
+            event.event.value,
+            for_terminal(event.section),
+            for_terminal(event.reason),
+        )
+
+    def _peer(self, conversation: Conversation, event: PeerSeen) -> list[Rung]:
+        steps = conversation.peer.read(event)
+        told = conversation.kernel.telling(event, verbose=self._telling.verbose)
+        arrow = self._arrow
+        if steps and not told and arrow is not None and arrow.out and self._whose is conversation:
+            turns = self._peer_turns(conversation, event.time, steps, read=True)
+            self._arrow = arrow._replace(after=(*arrow.after, *turns))
+            return []
+        if not steps and not told:
+            return []
+        rungs = self._release() + self._settle(conversation)
+        rungs += self._peer_turns(conversation, event.time, steps, read=True)
+        if told:
+            rungs.append(Note(conversation.story, event.time, told, Role.NOTE, ours=False))
+        return rungs
+
+    def _peer_turns(
+        self, conversation: Conversation, time: float, steps: Sequence[PeerStep], *, read: bool
+    ) -> list[Turn]:
+        conversation.journey.peer_steps(time, steps, read=read)
+        turns = []
+        for step in steps:
+            conversation.peer_state = step.next_state
+            cause = step.reason if step.event is None else step.event.value
+            turns.append(Turn(conversation.story, time, False, step.next_state, cause, "", step.reason, read))
+        return turns
+
+    # -- what is said of segments -------------------------------------------------------------------------
+
+    def _say(self, conversation: Conversation, event: TraceEvent, said: Said) -> list[Rung]:
+        """``said`` of the kept arrow, of the next one out, or by itself."""
+        conversation.totals[said.kind] += 1
+        if isinstance(event, (Retransmitted, Probe)) or (isinstance(event, Dsack) and event.side == "ours"):
+            conversation.coming.append(said)
+            return []
+        if not said.loud and not self._telling.verbose:
+            return []
+        arrow = self._arrow
+        if arrow is not None and (not said.loud or (not arrow.out and _is_of_arrival(event))):
+            self._attach(conversation, said, event.time)
+            if isinstance(event, Dropped):
+                self._arrow = (self._arrow or arrow)._replace(dropped=True)
+            return []
+        if not self._is_worth_a_line(conversation, said, event.time):
+            return []
+        note = Note(conversation.story, event.time, said.text, said.role)
+        return [*self._release(), *self._settle(conversation), note]
+
+    def _attach(self, conversation: Conversation, said: Said, time: float) -> None:
+        """Says it of the kept arrow, if it is worth saying still."""
+        arrow = self._arrow
+        if arrow is None or not self._is_worth_a_line(conversation, said, time):
+            return
+        self._arrow = arrow._replace(again=arrow.again or said.kind == "sent again")
+        self._add(Remark(said.text, said.role if said.loud else Role.DIM))
+
+    def _is_worth_a_line(self, conversation: Conversation, said: Said, time: float) -> bool:
+        if self._telling.unfold or not said.loud or conversation.worth_a_line(said):
+            return True
+        conversation.fold.note(said.kind, time)
+        return False
+
+    def _add(self, remark: Remark) -> None:
+        if self._arrow is not None:
+            self._arrow = self._arrow._replace(remarks=(*self._arrow.remarks, remark))
+
+    # -- folding ------------------------------------------------------------------------------------------
+
+    def _release(self) -> list[Rung]:
+        """Nothing more will be said of the kept arrow: it is drawn, or folded."""
+        arrow, conversation = self._arrow, self._whose
+        self._arrow = self._whose = None
+        if arrow is None or conversation is None:
+            return []
+        if self._telling.unfold:
+            return [arrow]
+        if arrow.after or arrow.flags & (SYN | FIN | RST) or any(r.role is not Role.DIM for r in arrow.remarks):
+            return [*self._settle(conversation), arrow]
+        if conversation.run < _SHOWN_IN_A_ROW:
+            conversation.run += 1
+            return [arrow]
+        fold = conversation.fold
+        fold.add(arrow)
+        if self._live and not fold.empty and fold.ended - fold.started >= _PROGRESS:
+            return self._settle(conversation, going_on=True)
+        return []
+
+    def _settle(self, conversation: Conversation, *, going_on: bool = False) -> list[Rung]:
+        """Ends a run of quiet segments: the fold, and what was kept back."""
+        # A little context after what was notable, not a whole run again.
+        conversation.run = _SHOWN_IN_A_ROW if going_on else min(conversation.run, _SHOWN_IN_A_ROW - 3)
+        return list(conversation.fold.end(conversation.story))
+
+    def _ended(self, conversation: Conversation, text: str, role: Role) -> Ended:
+        path = conversation.journey.path() if conversation.number else None
+        return Ended(conversation.story, conversation.ended, text, role, conversation.summary(), path)
+
+
+#: What a segment for no connection is answered with.
+_ANSWERS: Final = {
+    "reset": "no connection is here for it: a RST says so",
+    "syn-cookie": "a SYN cookie: what is to be remembered is in this ISN",
+}
+
+
+def _is_of_arrival(event: TraceEvent) -> bool:
+    """Whether ``event`` is about the segment that has just arrived."""
+    if isinstance(event, WindowChanged):
+        return event.side == "theirs"
+    return isinstance(event, (Dropped, OutOfOrder, Acknowledged, ChallengeAck, Dsack))
+
+
+def _end(segment: SegmentIn | SegmentOut) -> int:
+    return segment.seq + segment.length + bool(segment.flags & SYN) + bool(segment.flags & FIN)
+
+
+def _covers(segment: SegmentIn | SegmentOut) -> int | None:
+    if segment.options.sack:
+        return segment.options.sack[0][1]
+    return segment.ack if segment.flags & ACK else None
