@@ -43,7 +43,7 @@ async def test_json_is_a_line_for_each_event() -> None:
 async def test_the_ladder_is_complete_also_after_a_cancellation() -> None:
     file = io.StringIO()
     with trio.CancelScope() as scope:
-        async with watch(LadderView(file, absolute=False)) as sink:
+        async with watch(LadderView(file)) as sink:
             assert sink is not None
             sink(EVENTS[0])
             scope.cancel()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 import click
 
@@ -13,3 +14,17 @@ TELLING_OPTIONS: Final = (
     ),
     click.option("--unfold", is_flag=True, help="Every segment in the ladder: nothing is folded or only counted."),
 )
+
+
+def telling_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options to ``command``, which gets ``absolute``, ``verbose`` and ``unfold``."""
+    for option in reversed(TELLING_OPTIONS):
+        command = option(command)
+    return command
+
+
+def telling_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add them to ``command``, as arguments ``absolute``, ``verbose`` and ``unfold``."""
+    for option in reversed(TELLING_OPTIONS):
+        command = option(command)
+    return command
