@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from usertcp.stack import fast_open, syn_cookies
+from usertcp.stack import fast_open, strays, syn_cookies
 from usertcp.stack.listener import Listener
-from usertcp.tcp import advertised_window, opening, output
+from usertcp.tcp import advertised_window, opening, output, telling
 from usertcp.tcp.states import Event
 from usertcp.wire.seq import MASK
 from usertcp.wire.tcp import Segment
@@ -32,7 +32,7 @@ def syn_arrives(
     ``iss_after``: where the sequence of an earlier connection between these sockets ended; 0 for none.
     """
     if listener.accept_queue_full or len(host.connections) >= host.config.max_connections:
-        host.count("backlog-full")
+        strays.refused(host, src, dst, syn, "backlog-full", "3.10.7.2", now)
     elif not listener.full:
         child = host.new_connection(key, dst, syn.dst_port, src, syn.src_port, now, "passive", listener.settings)
         child.iss = iss_after
@@ -45,7 +45,7 @@ def syn_arrives(
         if child.early:
             host.hand_over(child)
     elif not host.config.syn_cookies or not _answer_with_cookie(host, listener, key, src, dst, syn, now):
-        host.count("backlog-full")
+        strays.refused(host, src, dst, syn, "backlog-full", "RFC 4987 §3.1", now)
     else:
         listener.cookies_until = now + syn_cookies.LIFETIME
 
@@ -70,8 +70,10 @@ def _fast_open(host: Host, listener: Listener, child: Connection, addresses: byt
     if cookie and fast_open.is_valid(cookie, right):
         _take_data(host, listener, child)
     elif cookie:
+        telling.handshake(child, "Fast Open: the cookie is wrong, or too old", "RFC 7413 §4.1.2", now)
         host.count("fast-open-invalid")
     if cookie != right[0]:
+        telling.handshake(child, "Fast Open: the client gets a cookie", "RFC 7413 §4.1.2", now)
         host.count("fast-open-cookies-sent")
         child.fast_open = right[0]
 
@@ -97,6 +99,7 @@ def _answer_with_cookie(
     if child.timestamps:
         clock = opening.timestamp(child, now)
         child.ts_offset -= clock - syn_cookies.timestamp(clock, syn.options, ecn=child.ecn.listens)
+    strays.arrived(host, src, dst, syn, now)
     output.send_syn(child, now)
     host.count("syn-cookies-sent")
     return True
@@ -114,16 +117,20 @@ def ack_arrives(
         return False
     syn = syn_cookies.syn_of(host.secret, key, ack, now)
     if syn is None:
-        host.count("syn-cookies-failed")
-        return bool(ack.payload)
+        if not ack.payload:
+            host.count("syn-cookies-failed")
+            return False
+        strays.refused(host, src, dst, ack, "syn-cookies-failed", "RFC 4987 §3.6", now)
+        return True
     host.count("syn-cookies-valid")
     if listener.accept_queue_full or len(host.connections) >= host.config.max_connections:
-        host.count("accept-queue-full")
+        strays.refused(host, src, dst, ack, "accept-queue-full", "RFC 4987 §3.6", now)
         return True
     child = host.new_connection(key, dst, ack.dst_port, src, ack.src_port, now, "passive", listener.settings)
     child.listener = listener
     listener.half_open.add(child)
     child.open_passive(now)
+    telling.handshake(child, "it begins with the SYN cookie that comes back", "RFC 4987 §3.6", now)
     opening.peer_syn(child, syn, now)
     child.step(Event.RCV_SYN, now)
     # Nobody remembers when the SYN,ACK went out, so it is not on the retransmission queue.

@@ -16,7 +16,7 @@ from struct import Struct
 from typing import Protocol
 
 from usertcp.stack import backlog as backlogs
-from usertcp.stack import icmp_handling, ingress, numbers
+from usertcp.stack import icmp_handling, ingress, numbers, strays
 from usertcp.stack.counters import Counters
 from usertcp.stack.errors import AddressInUse, InvalidRemoteAddress, NotOurAddress
 from usertcp.stack.fast_open import CookieCache, Server
@@ -291,18 +291,16 @@ class Host:
                 and backlogs.ack_arrives(self, listener, key, src, dst, segment, now)
             ):
                 return
-            self.count("no-connection")
-            if self.trace is not None:
-                self.trace((Kind.DROPPED, now, 0, "no-connection", "3.10.7.1", segment.seq, len(segment.payload)))
+            strays.refused(self, src, dst, segment, "no-connection", "3.10.7.1", now)
             silent = self.config.silent_ports
             if listener is not None or silent == "none" or (silent == "syn" and not flags & SYN):
                 self.reset_unknown(src, dst, segment, now)
         elif flags & FIN and self.config.settings.drop_syn_fin:
-            self.count("no-ack")
+            strays.refused(self, src, dst, segment, "no-ack", "3.10.7.2", now)
         elif flags & SYN:
             backlogs.syn_arrives(self, listener, key, src, dst, segment, now, iss_after)
         else:
-            self.count("no-ack")
+            strays.refused(self, src, dst, segment, "no-ack", "3.10.7.2", now)
 
     def listener_for(self, port: int, address: bytes) -> Listener | None:
         """Who answers SYNs for this socket."""
@@ -328,6 +326,7 @@ class Host:
             self.count("resets-held-back")
             return
         self.count("resets-sent")
+        strays.reset_left(self, src, dst, segment, reset, now)
         settings = self.config.settings
         there = (dst, src, segment.dst_port, segment.src_port)
         label = numbers.flow_label(self.secret, *there)
@@ -354,7 +353,9 @@ class Host:
     ) -> None:
         """Frame one (super-)segment."""
         trace = self.trace
-        if trace is not None:
+        if trace is not None and not connection.number:
+            strays.cookie_left(self, connection, (seq, ack, flags, window), ts_val, ts_ecr, options, now)
+        elif trace is not None:
             length = len(payload)
             scale = 0 if flags & SYN else connection.rcv_wscale
             segments = max(1, -(-length // connection.segment_size))
@@ -369,7 +370,7 @@ class Host:
                     window << scale,
                     length,
                     ts_val,
-                    ts_ecr,
+                    None if ts_val is None else ts_ecr,
                     options,
                     segments,
                     urgent,
@@ -494,7 +495,7 @@ class Host:
             ts_val = (int(now * 1000) + waiting.ts_offset) & MASK
         if self.trace is not None:
             seq, ack, window = waiting.snd_nxt & MASK, waiting.rcv_nxt & MASK, waiting.window << waiting.rcv_wscale
-            rest = (ts_val, waiting.ts_recent, NO_OPTIONS, 1, 0, 0, waiting.rcv_wscale)
+            rest = (ts_val, None if ts_val is None else waiting.ts_recent, NO_OPTIONS, 1, 0, 0, waiting.rcv_wscale)
             self.trace((Kind.SEGMENT_OUT, now, waiting.number, seq, ack, ACK, window, 0, *rest))
         self.outbox.append(acknowledgment(waiting, ts_val, self.secret, offload=self.offload))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from usertcp.stack import icmp_handling
-from usertcp.tcp.events import Kind
+from usertcp.stack.strays import dropped as drop
 from usertcp.wire import icmp, ipv4, ipv6, ipv6_problem, tcp, udp, virtio
 from usertcp.wire.buffer import Buffer
 from usertcp.wire.codepoint import FIELD
@@ -37,13 +37,6 @@ def packet_arrives(host: Host, packet: Buffer, now: float) -> None:
         _ipv4(host, view, now, trusted)
     else:
         _ipv6(host, view, now, trusted)
-
-
-def drop(host: Host, reason: str, now: float, length: int = 0) -> None:
-    """Count a packet that belongs to no connection and is thrown away."""
-    host.count(reason)
-    if host.trace is not None:
-        host.trace((Kind.DROPPED, now, 0, str(reason), "", 0, length))
 
 
 def _ipv4(host: Host, packet: memoryview, now: float, trusted: bool) -> None:

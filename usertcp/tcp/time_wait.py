@@ -234,6 +234,8 @@ def _acceptable(waiting: TimeWait, seq: int, end: int) -> bool:
 def leave(waiting: TimeWait, event: Event, outlet: Outlet, now: float) -> None:
     """To CLOSED, by ``event``."""
     tcb = waiting.connection
+    if event is Event.TIME_WAIT_TIMEOUT and outlet.trace is not None:
+        outlet.trace((Kind.TIMER, now, waiting.number, "time-wait", "fired", waiting.due))
     outlet.forget(waiting)
     if tcb is not None:
         tcb.step(event, now)
