@@ -18,6 +18,8 @@ _VERBS: Final = {
     "listen": ("usertcp.cli.listen:listen", "Serve http, echo and others on a TUN, by our own TCP."),
     "try": ("usertcp.cli.try_:try_", "Run a command against us in a private network; no root needed."),
     "connect": ("usertcp.cli.connect:connect", "Connect like netcat: stdin goes out, what comes to stdout."),
+    "ss": ("usertcp.cli.ss:ss", "Show the sockets of a running usertcp, as ss does the kernel's."),
+    "trace": ("usertcp.cli.trace:trace", "Show live what a running usertcp does, and why."),
     "states": ("usertcp.cli.states:states", "Print the state diagram and the table behind it."),
     "drill": ("usertcp.cli.drill:drill", "Run packetdrill scripts against our stack, in virtual time."),
 }

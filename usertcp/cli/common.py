@@ -15,6 +15,7 @@ from usertcp import HostConfig, PacketDevice, Settings, Stack
 from usertcp.cli.impair import KEYS, ImpairError, Path
 from usertcp.cli.impair import parse as parse_impair
 from usertcp.cli.telling import TELLING_OPTIONS
+from usertcp.control.server import Kept, controlled
 from usertcp.observe.capture_file import LEAST_RING
 from usertcp.observe.narrator import Telling
 from usertcp.runtime.impaired import ImpairedDevice
@@ -191,13 +192,15 @@ async def open_stack(
     grace: float = DEFAULT_GRACE,
     capture: Capture | None = None,
     wrap: Callable[[PacketDevice], PacketDevice] | None = None,
+    kept: Kept | None = None,
 ) -> AsyncIterator[Stack]:
     """:func:`usertcp.open_stack` as ``options`` say, and its packets into ``capture``; its warnings go to stderr.
 
-    ``wrap`` puts something next to the TUN, where both ends' packets pass.
+    ``wrap`` puts something next to the TUN, where both ends' packets pass.  Others may look into the stack over its
+    control socket, whose path goes to stderr too; ``kept`` gives them the trace events of the past.
     """
     between = _Between(options, capture, wrap)
-    async with usertcp.open_stack(
+    opening = usertcp.open_stack(
         addresses=options.addresses,
         tun=options.tun,
         mtu=options.mtu,
@@ -206,7 +209,9 @@ async def open_stack(
         grace=grace,
         wrap=between,
         config=HostConfig(settings=Settings(congestion_control=options.congestion)),
-    ) as stack:
+    )
+    program = click.get_current_context().info_name or "usertcp"
+    async with controlled(opening, name=options.tun, program=program, kept=kept, say=say) as stack:
         for warning in stack.warnings:
             say(f"usertcp: {warning}")
         if between.view is not None:

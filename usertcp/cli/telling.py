@@ -21,10 +21,3 @@ def telling_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(TELLING_OPTIONS):
         command = option(command)
     return command
-
-
-def telling_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add them to ``command``, as arguments ``absolute``, ``verbose`` and ``unfold``."""
-    for option in reversed(TELLING_OPTIONS):
-        command = option(command)
-    return command

@@ -112,6 +112,8 @@ class Answer:
             ) from None
         except OSError as error:
             raise _explained(self._path, error) from error
+        except ProtocolError as error:
+            raise self._refused(error) from error
         if not text and not may_end:
             raise Gone(f"{self._path}: it ended in the middle of its answer")
         return text

@@ -6,9 +6,10 @@ text, and
 - for ``sockets``: ``"status"`` (optional, true or false) asks for everything about each connection;
 - for ``trace``: ``"follow"`` (optional, true or false) asks for what happens from now on, not for what was kept.
 
-The first line of the answer is a :class:`Greeting`, or ``{"v":1,"error":"..."}`` with what to do about it.  Then come
-sockets (:mod:`.sockets`), after the last one ``{"v":1,"end":COUNT}``; or trace events (:mod:`usertcp.observe.jsonl`),
-as long as the stack runs and the asking side keeps its connection open.  The answering side closes.
+The first line of the answer is a :class:`Greeting`, or ``{"v":1,"error":"..."}`` with what to do about it; to ``who``
+it is all.  Then come sockets (:mod:`.sockets`), after the last one ``{"v":1,"end":COUNT}``; or trace events
+(:mod:`usertcp.observe.jsonl`), as long as the stack runs and the asking side keeps its connection open.  The answering
+side closes.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from usertcp.control.filter import Everything, Filter
 from usertcp.control.filter_parser import FilterError, parse
 
 VERSION: Final = 1
-COMMANDS: Final = ("sockets", "trace")
+COMMANDS: Final = ("who", "sockets", "trace")
 #: In bytes, the line's end included.
 MAX_REQUEST: Final = 8192
 MAX_ANSWER_LINE: Final = 1 << 16

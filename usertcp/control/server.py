@@ -157,7 +157,9 @@ class Server:
         try:
             self._check(connection)
             request = protocol.read_request(await _first_line(connection))
-            if request.command == "sockets":
+            if request.command == "who":
+                await self._greet(connection)
+            elif request.command == "sockets":
                 await self._tell_sockets(connection, request)
             elif request.follow:
                 await self._tell_events(connection, request.filter)
