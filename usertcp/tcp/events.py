@@ -407,9 +407,9 @@ class PeerSeen(NamedTuple):
     before our first segment), "segment-in" (the peer has just sent what the next ``segment-in`` tells) or "segment-out"
     (it has just taken what we sent).  What the kernel does not say in that state is null: of TIME-WAIT it knows
     a timer only, and of CLOSED nothing.  Windows are bytes, times seconds; ``unacked`` segments are outstanding, and
-    ``retransmitted`` ones were sent again so far.  ``timer`` is "retransmission", "keep-alive", "time-wait", "persist"
-    or "", and fires in ``timer_left``.  ``unread`` bytes wait for its application, ``queued`` ones for our
-    acknowledgment.  ``congestion`` is the state of its loss recovery, as with ``congestion`` events.
+    ``retransmitted`` ones were sent again so far.  ``timer`` is "retransmission", "keep-alive", "time-wait",
+    "fin-wait-2", "persist" or "", and fires in ``timer_left``.  ``unread`` bytes wait for its application, ``queued``
+    ones for our acknowledgment.  ``congestion`` is the state of its loss recovery, as with ``congestion`` events.
     """
 
     time: float

@@ -31,7 +31,7 @@ SECTIONS: Final = {
 
 def reason(tcb: Connection, now: float) -> str:
     """One of :data:`SECTIONS`; to be asked after output, of a connection that is neither CLOSED nor in LISTEN."""
-    unsent = tcb.send_buffer.end - tcb.snd_nxt
+    unsent = _unsent(tcb)
     lost = tcb.rtx.lost
     if not (unsent or lost or (tcb.close_queued and tcb.fin_seq is None)):
         return NOTHING_TO_SEND
@@ -62,4 +62,8 @@ def amounts(tcb: Connection, why: str) -> tuple[int, int]:
         room = tcb.congestion.cwnd - tcb.in_flight
     elif why in ("window", "silly-window"):
         room = tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt
-    return tcb.send_buffer.end - tcb.snd_nxt, max(0, room)
+    return _unsent(tcb), max(0, room)
+
+
+def _unsent(tcb: Connection) -> int:
+    return max(0, tcb.send_buffer.end - tcb.snd_nxt)  # SND.NXT is beyond it once the FIN has left
