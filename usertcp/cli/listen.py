@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
 import click
 import trio
 
-from usertcp import Stack
+from usertcp import Stack, TcpStream
 from usertcp.cli.capturing import capture_file, capturing
 from usertcp.cli.common import StackOptions, open_stack, say, stack_options
 from usertcp.cli.running import run
 from usertcp.cli.watching import live_view, watch
 from usertcp.observe.capture_file import CaptureFile
-from usertcp.services.registry import SERVICES, Binding, BindingError, handler, parse_binding
+from usertcp.services.registry import SERVICES, Binding, BindingError, Serve, handler, parse_binding
 from usertcp.stack.counters import NAMES
 
 
@@ -35,8 +35,7 @@ class BindingType(click.ParamType[Binding]):
 
 
 @click.command(
-    epilog=f"Services: {', '.join(f'{each.name} ({each.port})' for each in SERVICES.values())}; "
-    "any other port is http."
+    epilog=f"Services: {', '.join(f'{each.name} ({each.port})' for each in SERVICES.values())}; any other port is http."
 )
 @click.argument("bindings", metavar="PORT[:SERVICE]...", type=BindingType(), nargs=-1, required=True)
 @stack_options
@@ -77,12 +76,17 @@ async def _listen(bindings: tuple[Binding, ...], options: StackOptions, file: Ca
     return 0
 
 
-async def serve_all(nursery: trio.Nursery, stack: Stack, bindings: tuple[Binding, ...]) -> None:
-    """Listen on every port, and serve in ``nursery`` from then on."""
+async def serve_all(
+    nursery: trio.Nursery,
+    stack: Stack,
+    bindings: tuple[Binding, ...],
+    adapt: Callable[[Serve], Callable[[TcpStream], Awaitable[None]]] | None = None,
+) -> None:
+    """Listen on every port, and serve in ``nursery`` from then on, with what ``adapt`` makes of the services."""
     for binding in bindings:
         listener = await stack.open_listener(binding.port)
         serve = handler(binding.service, stack.stats)
-        nursery.start_soon(trio.serve_listeners, serve, [listener])
+        nursery.start_soon(trio.serve_listeners, serve if adapt is None else adapt(serve), [listener])
 
 
 def _announce(stack: Stack, bindings: tuple[Binding, ...], options: StackOptions) -> None:

@@ -16,16 +16,15 @@ from typing import Final
 import trio
 
 from usertcp.runtime.device import PacketDevice
+from usertcp.runtime.flow import flow_of, sockets_of
 from usertcp.runtime.sock_diag import Reading, SockDiag, question
 from usertcp.stack.host import Host
 from usertcp.tcp.connection import Connection
 from usertcp.tcp.events import Kind
-from usertcp.tcp.states import State
-from usertcp.wire import virtio
+from usertcp.tcp.states import SEND_CLOSED, State
 from usertcp.wire.buffer import Buffer
 from usertcp.wire.tcp import ACK, FIN, RST, SYN
 
-_TCP: Final = 6
 #: So many segments of a connection are asked after one by one, from its SYN and again from its first FIN on.
 _AT_FIRST: Final = 32
 #: After these, so many seconds pass between two questions: bulk must not suffer.
@@ -35,14 +34,13 @@ _MAX_EARLY: Final = 64
 #: When so many connections are remembered, it is looked which ones have ended; then at twice as many as are left.
 _SWEEP: Final = 1024
 
-_FIRST_BYTES: Final = virtio.LENGTH + 60 + 14
 _HALF_OPEN: Final = (State.LISTEN, State.SYN_RECEIVED)
 
 
 class _Flow:
     """What is remembered of a connection."""
 
-    __slots__ = ("asked", "due", "left", "listens", "number", "seen")
+    __slots__ = ("asked", "due", "ended", "left", "listens", "number", "seen")
 
     def __init__(self, number: int, asked: bytes) -> None:
         self.number = number
@@ -52,6 +50,8 @@ class _Flow:
         self.listens: Reading | None = None
         self.left = _AT_FIRST
         self.due = 0.0
+        #: The kernel's FIN, or a RST of either end, has passed.
+        self.ended = False
 
 
 class KernelViewDevice:
@@ -62,7 +62,6 @@ class KernelViewDevice:
         self.inner = device
         self._kernel = SockDiag()
         self._host: Host | None = None
-        self._skip = virtio.LENGTH if device.offload else 0
         self._flows: dict[bytes, _Flow] = {}
         self._early: dict[bytes, Reading] = {}
         self._sweep_at = _SWEEP
@@ -90,7 +89,7 @@ class KernelViewDevice:
         """The next packet; its sender has been asked what it made of sending it."""
         packet = self.inner.receive()
         if packet is not None and self._host is not None and self._host.trace is not None:
-            found = _flow_of(packet, self._skip, inbound=True)
+            found = flow_of((packet,), offload=self.inner.offload, inbound=True)
             if found is not None:
                 self._passed(self._host, *found, "segment-in")
         return packet
@@ -99,8 +98,7 @@ class KernelViewDevice:
         """Send one packet, then ask its receiver what it made of it."""
         taken = self.inner.send(buffers)
         if taken and self._host is not None and self._host.trace is not None:
-            start = buffers[0] if len(buffers[0]) >= _FIRST_BYTES else b"".join(buffers)[:_FIRST_BYTES]
-            found = _flow_of(start, self._skip, inbound=False)
+            found = flow_of(buffers, offload=self.inner.offload, inbound=False)
             if found is not None:
                 self._passed(self._host, *found, "segment-out")
         return taken
@@ -140,6 +138,8 @@ class KernelViewDevice:
             return
         if flags & FIN:
             flow.left = _AT_FIRST
+        if flags & RST or (flags & FIN and when == "segment-in"):
+            flow.ended = True
         if flow.left > 0:
             flow.left -= 1
         elif not flags & (SYN | RST):
@@ -151,7 +151,7 @@ class KernelViewDevice:
 
     def _opens(self, key: bytes) -> None:
         """A SYN of the kernel's is on its way to the stack."""
-        reading = self._kernel.ask(_question_of(key))
+        reading = self._kernel.ask(question(*sockets_of(key)))
         if reading is not None and reading.state is State.SYN_SENT:
             if len(self._early) == _MAX_EARLY:
                 del self._early[next(iter(self._early))]
@@ -167,7 +167,7 @@ class KernelViewDevice:
             there = self._host.connections
             self._flows = {key: flow for key, flow in self._flows.items() if key in there}
             self._sweep_at = max(_SWEEP, 2 * len(self._flows))
-        flow = self._flows[key] = _Flow(number, _question_of(key))
+        flow = self._flows[key] = _Flow(number, question(*sockets_of(key)))
         return flow
 
     def _take(self, flow: _Flow, reading: Reading | None, when: str) -> None:
@@ -183,6 +183,8 @@ class KernelViewDevice:
             if before is None or before.state is State.CLOSED:
                 return
             reading = Reading(State.CLOSED)
+        if not flow.ended and (reading.state in SEND_CLOSED or reading.state is State.CLOSED):
+            return  # its FIN or RST has not been read yet: when that passes, it is asked again
         if flow.listens is not None:
             listens, flow.listens = flow.listens, None
             self._say(flow, listens, "open")
@@ -196,35 +198,3 @@ class KernelViewDevice:
         trace = self._host.trace if self._host is not None else None
         if trace is not None:
             trace((Kind.PEER, trio.current_time(), flow.number, when, *reading))
-
-
-def _flow_of(packet: Buffer, at: int, *, inbound: bool) -> tuple[bytes, int] | None:
-    """The host's key of the connection that an IP packet belongs to, and its TCP flags; None for other packets."""
-    try:
-        version = packet[at] >> 4
-        if version == 4:
-            if packet[at + 9] != _TCP or packet[at + 6] & 0x1F or packet[at + 7]:
-                return None
-            addresses, length = at + 12, 4
-            tcp = at + (packet[at] & 0x0F) * 4
-        elif version == 6 and packet[at + 6] == _TCP:
-            addresses, length = at + 8, 16
-            tcp = at + 40
-        else:
-            return None
-        flags = packet[tcp + 13]
-    except IndexError:
-        return None
-    middle = addresses + length
-    source, destination = bytes(packet[addresses:middle]), bytes(packet[middle : middle + length])
-    ports = bytes(packet[tcp : tcp + 4])
-    if inbound:
-        return source + destination + ports, flags
-    return destination + source + ports[2:] + ports[:2], flags
-
-
-def _question_of(key: bytes) -> bytes:
-    """What to ask about the connection with the host's ``key``: remote and local address, remote and local port."""
-    length = (len(key) - 4) // 2
-    ports = [int.from_bytes(key[at : at + 2], "big") for at in (2 * length, 2 * length + 2)]
-    return question(key[:length], ports[0], key[length : 2 * length], ports[1])

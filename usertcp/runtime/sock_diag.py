@@ -126,6 +126,8 @@ def parse(answer: bytes) -> Reading | None:
     if state is None:
         return None
     name = _TIMERS[timer] if timer < len(_TIMERS) else ""
+    if state is State.FIN_WAIT_2 and name == "time-wait":
+        name = "fin-wait-2"  # the kernel keeps both states in the same small form
     left = expires / 1000 if name else None
     at = _find(answer, _HEADER.size + _ANSWER.size, length)
     if at is None or state in (State.LISTEN, State.SYN_RECEIVED):

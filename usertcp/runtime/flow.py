@@ -1,0 +1,52 @@
+"""Which connection a packet belongs to, for devices that look at what passes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from usertcp.wire import virtio
+from usertcp.wire.buffer import Buffer
+
+_TCP: Final = 6
+#: So many bytes of a packet are enough: the longest IP header, and TCP's up to the flags.
+_ENOUGH: Final = virtio.LENGTH + 60 + 14
+
+
+def flow_of(buffers: tuple[Buffer, ...], *, offload: bool, inbound: bool) -> tuple[bytes, int] | None:
+    """The host's key of the connection to which the packet in ``buffers`` belongs, and its TCP flags.
+
+    None for everything else: other protocols, fragments, what is cut off.  ``offload``: a virtio_net_hdr stands before
+    the IP header.  ``inbound``: it goes to the host, and not out of it.
+    """
+    packet = buffers[0]
+    if len(packet) < _ENOUGH and len(buffers) > 1:
+        packet = b"".join(buffers)[:_ENOUGH]
+    at = virtio.LENGTH if offload else 0
+    try:
+        version = packet[at] >> 4
+        if version == 4:
+            if packet[at + 9] != _TCP or packet[at + 6] & 0x3F or packet[at + 7]:
+                return None
+            addresses, length = at + 12, 4
+            tcp = at + (packet[at] & 0x0F) * 4
+        elif version == 6 and packet[at + 6] == _TCP:
+            addresses, length = at + 8, 16
+            tcp = at + 40
+        else:
+            return None
+        flags = packet[tcp + 13]
+    except IndexError:
+        return None
+    middle = addresses + length
+    source, destination = bytes(packet[addresses:middle]), bytes(packet[middle : middle + length])
+    ports = bytes(packet[tcp : tcp + 4])
+    if inbound:
+        return source + destination + ports, flags
+    return destination + source + ports[2:] + ports[:2], flags
+
+
+def sockets_of(key: bytes) -> tuple[bytes, int, bytes, int]:
+    """The remote address and port and the local ones of the connection that the host knows by ``key``."""
+    length = (len(key) - 4) // 2
+    remote_port, local_port = (int.from_bytes(key[at : at + 2], "big") for at in (2 * length, 2 * length + 2))
+    return key[:length], remote_port, key[length : 2 * length], local_port
