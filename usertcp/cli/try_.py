@@ -105,7 +105,12 @@ class _Attempt:
             watch(view, threads=False) as sink,
             capturing(self._file, self._options, threads=False) as capture,
             open_stack(
-                self._options, sink or self._recorder, grace=0, capture=capture, wrap=self._closing.wrap
+                self._options,
+                sink or self._recorder,
+                grace=0,
+                capture=capture,
+                wrap=self._closing.wrap,
+                kept=None if sink else self._recorder.flat_events,
             ) as stack,
             trio.open_nursery() as nursery,
         ):

@@ -44,6 +44,10 @@ class Recorder:
         """The kept events in their typed form, oldest first, as they are at the time of the call."""
         return map(read, tuple(self._kept))
 
+    def flat_events(self) -> tuple[tuple[Any, ...], ...]:
+        """The same as the core emitted them."""
+        return tuple(self._kept)
+
     def clear(self) -> None:
         """Forgets everything, the count of lost events too."""
         self._kept.clear()
