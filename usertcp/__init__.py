@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from usertcp.control.server import controlled
     from usertcp.runtime.device import DeviceGone, PacketDevice
     from usertcp.runtime.errors import SetupError
     from usertcp.runtime.listener import TcpListener
@@ -33,6 +34,7 @@ __all__ = [
     "Status",
     "TcpListener",
     "TcpStream",
+    "controlled",
     "core_is_compiled",
     "kernel_sockets",
     "open_stack",
@@ -50,6 +52,7 @@ _HOMES = {
     "Status": "usertcp.tcp.status",
     "TcpListener": "usertcp.runtime.listener",
     "TcpStream": "usertcp.runtime.stream",
+    "controlled": "usertcp.control.server",
     "kernel_sockets": "usertcp.runtime.sockets.programs",
     "open_stack": "usertcp.runtime.stack",
     "trio_sockets": "usertcp.runtime.sockets.programs",
