@@ -6,7 +6,7 @@ import os
 import socket
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,7 +44,8 @@ def asked(path: Path, **request: Any) -> Iterator[Answer]:
         connection.settimeout(PATIENCE)
         try:
             connection.connect(os.fspath(path))
-            connection.sendall(protocol.line(request))
+            with suppress(BrokenPipeError):  # refused before we have spoken: the answer says why
+                connection.sendall(protocol.line(request))
         except OSError as error:
             raise _explained(path, error) from error
         yield Answer(connection, path)

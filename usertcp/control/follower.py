@@ -15,9 +15,6 @@ from usertcp.wire.seq import MASK
 
 Flat: TypeAlias = tuple[Any, ...]
 
-#: So many events wait for a watcher that does not keep up; a few megabytes.
-LIMIT: Final = 16_384
-
 _OPENINGS: Final = (Kind.OPENED, Kind.JOINED)
 _STRAYS: Final = (Kind.STRAY_IN, Kind.STRAY_OUT)
 
@@ -89,7 +86,7 @@ class Follower:
     thrown away; ``lost`` stands where they were.
     """
 
-    def __init__(self, host: Host, wanted: Filter, *, wake: Callable[[], None], limit: int = LIMIT) -> None:
+    def __init__(self, host: Host, wanted: Filter, *, wake: Callable[[], None], limit: int) -> None:
         self._selection = Selection(wanted)
         self._starts: dict[int, _Start] = {}
         self._waiting: deque[Flat] = deque(maxlen=limit)

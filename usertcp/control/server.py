@@ -34,6 +34,8 @@ from usertcp.tcp.events import read
 #: Connections at a time, and those of them that may stay.
 MAX_CLIENTS: Final = 32
 MAX_FOLLOWERS: Final = 16
+#: Events that wait for a follower that does not keep up: a few megabytes.
+MAX_WAITING: Final = 16_384
 #: How long a request may take to come, and each piece of an answer to be read, in seconds.
 PATIENCE: Final = 5.0
 #: How long followers have to read the rest when the stack has ended, in seconds.
@@ -200,7 +202,7 @@ class Server:
         if len(self._bells) >= MAX_FOLLOWERS:
             raise ProtocolError(f"{MAX_FOLLOWERS} are following already: end one of them")
         bell = _Bell()
-        follower = Follower(self._stack.host, wanted, wake=bell.ring)
+        follower = Follower(self._stack.host, wanted, wake=bell.ring, limit=MAX_WAITING)
         self._bells.add(bell)
         self._stack.attach(follower)
         try:
