@@ -262,8 +262,8 @@ def after_output(tcb: Connection, now: float) -> None:
     running = _running(tcb)
     if running != told.timers:
         _timers(tcb, told, running, now)
-    opening = state is State.SYN_SENT or state is State.SYN_RECEIVED  # the window of a SYN is not scaled
-    if not opening and tcb.last_window << tcb.rcv_wscale != told.ours:
+    # (a SYN's window is not scaled)
+    if tcb.last_window << tcb.rcv_wscale != told.ours and tcb.segments_sent > tcb.syns_sent:
         _our_window(tcb, told, now)
     reason = held_back.reason(tcb, now)
     if reason != told.held_back:
