@@ -109,7 +109,7 @@ def _transition(event: Transitioned) -> str:
 
 def _acknowledgment(event: Acknowledged) -> str:
     verdict = f"acknowledgment {for_terminal(event.verdict)}{cited(event.section)}: {for_terminal(event.reason)}"
-    new = [f"{counted(event.acked, 'byte')} more"] if event.acked else []
+    new = [f"{event.acked:,} more"] if event.acked else []
     if event.sacked:
         new.append(f"{counted(event.sacked, 'byte')} beyond a gap")
     return f"{verdict} ({', '.join(new)})" if new else verdict
