@@ -57,7 +57,11 @@ _QUARTER: Final = 4
 
 
 class Told:
-    """What the watcher of one connection was told last.  Windows are bytes, -1 where nothing was told yet."""
+    """What the watcher of one connection was told last.
+
+    Of the windows nothing is told at first (-1); the congestion window and the estimates, which nothing else tells, are
+    told with the first acknowledgment.
+    """
 
     __slots__ = (
         "cwnd", "estimated_at", "held_back", "ours", "ours_buffer", "recovery", "rto", "srtt", "theirs", "theirs_edge",
@@ -67,10 +71,10 @@ class Told:
     def __init__(self, tcb: Connection) -> None:
         self.timers = 0
         self.held_back = held_back.NOTHING_TO_SEND
-        self.cwnd = tcb.congestion.cwnd
+        self.cwnd = 0
         self.recovery: CaState = tcb.recovery.state
         self.srtt = 0.0
-        self.rto = tcb.rtt.rto
+        self.rto = 0.0
         self.estimated_at = -inf
         self.ours = self.theirs = -1
         self.ours_buffer = tcb.rcv_buf
