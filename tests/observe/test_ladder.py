@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -204,7 +205,7 @@ def test_many_retransmissions_are_folded_with_their_number(script: Make) -> None
         made.comes(ACK, 74, 1 + (number + 1) * 1460)
     lines = _draw(made.events)
     assert len(lines) < 70
-    assert any("195 sent again" in line for line in lines)
+    assert re.search(r"….* 19\d sent again", " ".join(lines))
     assert "200 sent again" in " ".join(lines)
 
 

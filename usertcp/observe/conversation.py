@@ -10,7 +10,7 @@ from usertcp.observe.names import amount, counted, socket_text
 from usertcp.observe.path import Journey
 from usertcp.observe.peer import Peer
 from usertcp.observe.remarks import Said
-from usertcp.tcp.events import Joined, Opened, SegmentIn, SegmentOut, StrayIn, StrayOut, TraceEvent
+from usertcp.tcp.events import Joined, Opened, PeerSeen, SegmentIn, SegmentOut, StrayIn, StrayOut, TraceEvent
 from usertcp.tcp.states import State
 from usertcp.wire.tcp import ACK, FIN, SYN
 
@@ -28,9 +28,12 @@ class End:
         self.window: int | None = None
         self.isn_acked = self.fin_acked = False
 
-    def sends(self, segment: SegmentIn | SegmentOut) -> None:
-        """Learns from a segment that this end sent."""
-        if segment.flags & SYN:
+    def sends(self, segment: SegmentIn | SegmentOut, *, agreed: bool) -> None:
+        """Learns from a segment that this end sent.
+
+        ``agreed``: both initial sequence numbers are, so a SYN with another one is none of this connection.
+        """
+        if segment.flags & SYN and not (agreed and self.isn is not None):
             self.isn, self.isn_guessed = segment.seq, False
         elif self.isn is None:
             self._guess(segment.seq)
@@ -60,6 +63,10 @@ class End:
         self.isn, self.isn_guessed = (number - 1) & 0xFFFFFFFF, True
 
 
+#: States in which a SYN may still bring an initial sequence number.
+_NOT_AGREED = (None, State.CLOSED, State.LISTEN, State.SYN_SENT, State.SYN_RECEIVED)
+
+
 class Conversation:
     """One connection as far as its events have told, or (``story`` below 0) what two sockets say without one."""
 
@@ -79,12 +86,15 @@ class Conversation:
         self.ours = End()
         self.theirs = End()
         self.kernel = KernelView()
+        #: A reading of the peer's end that waits for the segment that it was taken with.
+        self.reading: PeerSeen | None = None
         self.fold = Fold()
         #: Quiet segments in a row.
         self.run = 0
         #: What is said of the next segment out.
         self.coming: list[Said] = []
         self.shown: Counter[str] = Counter()
+        self._reasons: set[str] = set()
         self.totals: Counter[str] = Counter()
         if isinstance(event, Joined):
             self.state = self.joined = event.state
@@ -94,24 +104,31 @@ class Conversation:
     def opened(self, event: Opened) -> None:
         """What began without a connection, as a handshake by SYN cookie does, goes on as one."""
         self.number, self.role = event.conn, event.role
-        self.journey = Journey(event.conn, self.started)
+        self.journey.conn = event.conn
 
     def count(self, segment: SegmentIn | SegmentOut) -> None:
         """Adds ``segment`` to the totals."""
+        agreed = self.state not in _NOT_AGREED
         if isinstance(segment, SegmentOut):
             self.totals["out"] += segment.segments
             self.totals["out bytes"] += segment.length
-            self.ours.sends(segment)
+            self.ours.sends(segment, agreed=agreed)
         else:
             self.totals["in"] += 1
             self.totals["in bytes"] += segment.length
-            self.theirs.sends(segment)
+            self.theirs.sends(segment, agreed=agreed)
 
     def remark(self, segment: SegmentIn | SegmentOut) -> str:
         """What is worth saying about the acknowledgment that ``segment`` carries."""
         if not segment.flags & ACK:
             return ""
         return (self.theirs if isinstance(segment, SegmentOut) else self.ours).is_acknowledged(segment.ack)
+
+    def is_new(self, reason: str) -> bool:
+        """Whether ``reason``, one of the state table's, has not been given before."""
+        new = reason not in self._reasons
+        self._reasons.add(reason)
+        return new
 
     def worth_a_line(self, said: Said) -> bool:
         """Whether this one of its kind is said by itself still; otherwise it is to be counted."""

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from usertcp.observe.columns import clock
 from usertcp.observe.lines import Line, Role, Span, wrap
-from usertcp.observe.remarks import cited
-from usertcp.observe.story import Arrow, Folded, Note, Turn
+from usertcp.observe.story import Arrow, Folded, Note, Turn, why
 
 _TIME = 8
 
@@ -31,7 +30,7 @@ class Listed:
 
     def our_turn(self, number: str, time: float, turn: Turn) -> list[Line]:
         """A step of our state machine."""
-        text = f"{turn.cause} · {cited(turn.section)}: {turn.reason}"
+        text = f"{turn.cause} · {why(turn)}"
         spans = [Span(text, Role.NOTE)]
         if turn.state is None:
             return self._item(number, time, Span(" ", Role.PLAIN), spans)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from usertcp.observe.columns import NOTHING, Columns, length
 from usertcp.observe.lines import Line, Role, Span, wrap
-from usertcp.observe.remarks import cited
-from usertcp.observe.story import Arrow, Folded, Label, Note, Turn
+from usertcp.observe.story import Arrow, Folded, Label, Note, Turn, why
 from usertcp.tcp.states import State
 from usertcp.wire.tcp import FIN, RST, SYN
 
@@ -44,7 +43,7 @@ class Rails:
         spans = [
             Span(turn.cause, Role.CAUSE),
             Span("·", Role.DIM),
-            Span(f"{cited(turn.section)}: {turn.reason}", Role.NOTE),
+            Span(why(turn), Role.NOTE),
         ]
         return self._notes(number, time, spans, turn.state)
 

@@ -91,4 +91,10 @@ def counted(count: int, what: str) -> str:
     return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
+def several(count: int, what: str) -> str:
+    """``count`` of something that a noun or a participle names: ``"2 probes"``, ``"2 sent again"``."""
+    return f"{count:,} {what}" if what in _PARTICIPLES else counted(count, what)
+
+
+_PARTICIPLES: Final = ("dropped", "sent again", "out of order")
 _UNITS: Final = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))

@@ -10,7 +10,7 @@ from usertcp.observe.escape import for_terminal
 from usertcp.observe.labels import Labels
 from usertcp.observe.lines import Role
 from usertcp.observe.peer import PeerStep
-from usertcp.observe.remarks import Said, cited, said_of, said_of_duplicate
+from usertcp.observe.remarks import IGNORED, Said, cited, said_of, said_of_duplicate
 from usertcp.observe.story import Arrow, Begun, Ended, Note, Remark, Rung, Turn
 from usertcp.observe.strays import Strays
 from usertcp.tcp.events import (
@@ -36,6 +36,9 @@ from usertcp.tcp.events import (
 )
 from usertcp.wire.tcp import ACK, FIN, RST, SYN
 
+#: Kinds of what is said that are marked on the arrow, too.
+_AGAIN: Final = "sent again"
+_DROPPED: Final = "dropped"
 #: Quiet segments in a row that are drawn before the rest is folded.
 _SHOWN_IN_A_ROW: Final = 6
 #: While a fold goes on, it tells how far it is every so many seconds (live only).
@@ -101,7 +104,7 @@ class Narrator:
         for conversation in self._conversations.values():
             state = conversation.state
             text = f"still {state} when the watching ended" if state is not None and conversation.number else ""
-            rungs += self._settle(conversation)
+            rungs += self._held_reading(conversation) + self._settle(conversation)
             rungs.append(self._ended(conversation, text, Role.DIM))
         self._conversations.clear()
         return rungs + self._strays.end()
@@ -150,13 +153,13 @@ class Narrator:
     def _tell(self, conversation: Conversation, event: TraceEvent) -> list[Rung]:
         match event:
             case SegmentIn() | SegmentOut():
-                return self._release() + self._segment(conversation, event)
+                return self._release() + self._held_reading(conversation) + self._segment(conversation, event)
             case StrayIn() | StrayOut():
                 return self._release() + self._stray(conversation, event)
             case Transitioned():
                 return self._release() + self._settle(conversation) + [self._turn(conversation, event)]
             case Deleted():
-                rungs = self._release() + self._settle(conversation)
+                rungs = self._release() + self._held_reading(conversation) + self._settle(conversation)
                 self._conversations.pop(event.conn, None)
                 if event.error:
                     return [*rungs, self._ended(conversation, f"ended: {for_terminal(event.error)}", Role.ERROR)]
@@ -202,7 +205,7 @@ class Narrator:
         if remark:
             self._add(Remark(remark))
         for each in said:
-            self._attach(conversation, each, segment.time)
+            self._attach(conversation, each)
         coming = self._peer_turns(conversation, segment.time, after, read=False)
         self._arrow = self._arrow._replace(after=tuple(coming))
         return rungs
@@ -220,6 +223,7 @@ class Narrator:
         conversation.journey.we_step(event)
         changed = event.next_state is not event.state
         conversation.state = event.next_state
+        known = not changed and not conversation.is_new(event.reason)
         return Turn(
             conversation.story,
             event.time,
@@ -227,24 +231,37 @@ class Narrator:
             event.next_state if changed else None,
             event.event.value,
             for_terminal(event.section),
-            for_terminal(event.reason),
+            "" if known and not self._telling.verbose else for_terminal(event.reason),
         )
 
     def _peer(self, conversation: Conversation, event: PeerSeen) -> list[Rung]:
+        if event.after == "segment-in":
+            # Taken before the stack has seen that segment: what it shows belongs before its arrow.
+            conversation.reading = event
+            return []
+        return self._read(conversation, event)
+
+    def _read(self, conversation: Conversation, event: PeerSeen) -> list[Rung]:
         steps = conversation.peer.read(event)
         told = conversation.kernel.telling(event, verbose=self._telling.verbose)
         arrow = self._arrow
-        if steps and not told and arrow is not None and arrow.out and self._whose is conversation:
-            turns = self._peer_turns(conversation, event.time, steps, read=True)
-            self._arrow = arrow._replace(after=(*arrow.after, *turns))
-            return []
+        turns = self._peer_turns(conversation, event.time, steps, read=True)
+        if arrow is not None and arrow.out and self._whose is conversation:
+            if event.after == "open":
+                return [*self._settle(conversation), *turns]  # before the arrow that is kept
+            if not told:
+                self._arrow = arrow._replace(after=(*arrow.after, *turns))
+                return []
         if not steps and not told:
             return []
-        rungs = self._release() + self._settle(conversation)
-        rungs += self._peer_turns(conversation, event.time, steps, read=True)
+        rungs: list[Rung] = [*self._release(), *self._settle(conversation), *turns]
         if told:
             rungs.append(Note(conversation.story, event.time, told, Role.NOTE, ours=False))
         return rungs
+
+    def _held_reading(self, conversation: Conversation) -> list[Rung]:
+        reading, conversation.reading = conversation.reading, None
+        return [] if reading is None else self._read(conversation, reading)
 
     def _peer_turns(
         self, conversation: Conversation, time: float, steps: Sequence[PeerStep], *, read: bool
@@ -269,28 +286,33 @@ class Narrator:
             return []
         arrow = self._arrow
         if arrow is not None and (not said.loud or (not arrow.out and _is_of_arrival(event))):
-            self._attach(conversation, said, event.time)
-            if isinstance(event, Dropped):
-                self._arrow = (self._arrow or arrow)._replace(dropped=True)
+            self._attach(conversation, said)
             return []
-        if not self._is_worth_a_line(conversation, said, event.time):
-            return []
-        note = Note(conversation.story, event.time, said.text, said.role)
-        return [*self._release(), *self._settle(conversation), note]
+        note = Note(conversation.story, event.time, said.text, said.role, kind=said.kind)
+        rungs = self._release()
+        if self._is_worth_a_line(conversation, said):
+            return [*rungs, *self._settle(conversation), note]
+        conversation.fold.add(note)
+        return rungs
 
-    def _attach(self, conversation: Conversation, said: Said, time: float) -> None:
+    def _attach(self, conversation: Conversation, said: Said) -> None:
         """Says it of the kept arrow, if it is worth saying still."""
         arrow = self._arrow
-        if arrow is None or not self._is_worth_a_line(conversation, said, time):
+        if arrow is None:
             return
-        self._arrow = arrow._replace(again=arrow.again or said.kind == "sent again")
-        self._add(Remark(said.text, said.role if said.loud else Role.DIM))
+        if said.kind == _AGAIN:
+            arrow = arrow._replace(again=True)
+        if said.kind == _DROPPED:
+            told = tuple(remark for remark in arrow.remarks if remark.kind != IGNORED)
+            arrow = arrow._replace(dropped=True, remarks=told)
+        if self._is_worth_a_line(conversation, said):
+            self._arrow = arrow
+            self._add(Remark(said.text, said.role if said.loud else Role.DIM, said.kind))
+        else:
+            self._arrow = arrow._replace(unsaid=(*arrow.unsaid, said.kind))
 
-    def _is_worth_a_line(self, conversation: Conversation, said: Said, time: float) -> bool:
-        if self._telling.unfold or not said.loud or conversation.worth_a_line(said):
-            return True
-        conversation.fold.note(said.kind, time)
-        return False
+    def _is_worth_a_line(self, conversation: Conversation, said: Said) -> bool:
+        return self._telling.unfold or not said.loud or conversation.worth_a_line(said)
 
     def _add(self, remark: Remark) -> None:
         if self._arrow is not None:

@@ -41,10 +41,10 @@ class Path(NamedTuple):
 class Journey:
     """Collects the stops of one connection as they are made."""
 
-    __slots__ = ("_complete", "_conn", "_ours", "_peers", "_started", "ended")
+    __slots__ = ("_complete", "_ours", "_peers", "_started", "conn", "ended")
 
     def __init__(self, conn: int, started: float) -> None:
-        self._conn = conn
+        self.conn = conn
         self._started = self.ended = started
         self._ours: list[Stop] = []
         self._peers: list[Stop] = []
@@ -66,7 +66,7 @@ class Journey:
 
     def path(self) -> Path:
         """The path so far."""
-        return Path(self._conn, self._started, self.ended, tuple(self._ours), tuple(self._peers), self._complete)
+        return Path(self.conn, self._started, self.ended, tuple(self._ours), tuple(self._peers), self._complete)
 
     def _add(self, stops: list[Stop], stop: Stop) -> None:
         if len(stops) < MAX_STOPS:

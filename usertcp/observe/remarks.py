@@ -29,12 +29,14 @@ from usertcp.tcp.events import (
 
 #: No window is larger (RFC 7323 §2.3): an ssthresh beyond it does not limit anything.
 _MAX_WINDOW: Final = 1 << 30
+#: The kind of an acknowledgment that meant nothing; where its segment is dropped, that says as much.
+IGNORED: Final = "ignored acknowledgment"
 
 
 class Said(NamedTuple):
     """What is said of an event.
 
-    ``kind`` is by what it is counted where it is not said one by one, in the plural; ``loud``: also without
+    ``kind`` is by what it is counted where it is not said one by one; ``loud``: also without
     ``--verbose``.  ``often``: how many of the kind are said before the rest is only counted.
     """
 
@@ -56,15 +58,15 @@ def said_of(event: TraceEvent) -> Said | None:
             return Said("out of order", f"{text} ({amount(event.held)} kept in all)", Role.WARNING)
         case ChallengeAck():
             done = "challenge ACK" if event.sent else "challenge ACK held back by its rate limit"
-            return Said("challenge ACKs", f"{done}: {for_terminal(event.reason)}", Role.WARNING)
+            return Said("challenge ACK", f"{done}: {for_terminal(event.reason)}", Role.WARNING)
         case IcmpIn():
             text = f"ICMP {for_terminal(event.message)}: {for_terminal(event.effect)}"
-            return Said("ICMP messages", text, Role.WARNING)
+            return Said("ICMP message", text, Role.WARNING)
         case PathMtu():
             text = f"path MTU {event.mtu:,}, segments of {event.mss:,}: {for_terminal(event.what)}"
-            return Said("changes of the path MTU", text)
+            return Said("change of the path MTU", text)
         case Handshake():
-            return Said("handshake", _with_section(for_terminal(event.what), event.section))
+            return Said("remark on the handshake", _with_section(for_terminal(event.what), event.section))
         case Retransmitted():
             text = f"sent again, attempt {event.attempt}: {for_terminal(event.rule)}"
             return Said("sent again", text, Role.WARNING)
@@ -89,7 +91,7 @@ def said_of(event: TraceEvent) -> Said | None:
 def said_of_duplicate(event: Dsack, start: int, end: int) -> Said:
     """Of a DSACK; ``start`` and ``end`` as the ladder counts."""
     what = "we got" if event.side == "ours" else "the peer got"
-    return Said("DSACKs", f"DSACK: {what} {start}-{end} twice (RFC 2883 §4)", Role.WARNING)
+    return Said("DSACK", f"DSACK: {what} {start}-{end} twice (RFC 2883 §4)", Role.WARNING)
 
 
 def cited(section: str) -> str:
@@ -106,7 +108,7 @@ _PURPOSES: Final = {"keep-alive": "keep-alive", "zero-window": "zero-window prob
 
 def _of_probe(event: Probe) -> Said:
     purpose = _PURPOSES.get(event.purpose, f"probe of {for_terminal(event.purpose)}")
-    return Said("probes", _with_section(f"{purpose} {event.attempt}", event.section), Role.WARNING)
+    return Said("probe", _with_section(f"{purpose} {event.attempt}", event.section), Role.WARNING)
 
 
 def _of_acknowledgment(event: Acknowledged) -> Said:
@@ -116,15 +118,17 @@ def _of_acknowledgment(event: Acknowledged) -> Said:
     match event.verdict:
         case "accepted":
             text = f"acknowledges {amount(event.acked)}{sacked}; {in_flight}"
-            return Said("acknowledgments", text, loud=False)
+            return Said("acknowledgment", text, loud=False)
         case "partial":
             text = f"partial acknowledgment of {amount(event.acked)}{sacked}{why}"
-            return Said("partial acknowledgments", text)
+            return Said("partial acknowledgment", text)
         case "duplicate":
-            return Said("duplicate acknowledgments", f"duplicate acknowledgment{sacked}{why}")
+            if event.sacked:
+                why = f": {amount(event.sacked)} more are held beyond a gap"
+            return Said("duplicate acknowledgment", f"duplicate acknowledgment{why}", often=3)
         case _:
             text = f"acknowledgment ignored{why}"
-            return Said("ignored acknowledgments", _with_section(text, event.section), Role.WARNING)
+            return Said(IGNORED, _with_section(text, event.section), Role.WARNING)
 
 
 def _of_window(event: WindowChanged) -> Said:
@@ -133,14 +137,14 @@ def _of_window(event: WindowChanged) -> Said:
     match event.what:
         case "closed":
             text = f"{whose} is closed{why}"
-            return Said("windows closed", _with_section(text, event.section), Role.WARNING)
+            return Said("closed window", _with_section(text, event.section), Role.WARNING)
         case "opened":
             text = f"{whose} is open again, {amount(event.window)}{why}"
-            return Said("windows opened", _with_section(text, event.section), Role.WARNING)
+            return Said("opened window", _with_section(text, event.section), Role.WARNING)
         case _:
             done = "grew" if event.what == "grew" else "shrank"
             text = f"{whose} {done} to {amount(event.window)}{why}"
-            return Said("window changes", _with_section(text, event.section), loud=False)
+            return Said("window change", _with_section(text, event.section), loud=False)
 
 
 #: Why nothing, or no more, was sent; how often it is told without --verbose.
@@ -161,7 +165,7 @@ def _of_silence(event: HeldBack) -> Said:
     text, often = _SILENCES.get(event.reason, (for_terminal(event.reason), 1))
     text = text.format(room=amount(event.room) if event.room > 0 else "no")
     waiting = f"{amount(event.unsent)} held back: " if event.unsent else ""
-    kind = f"held back by {for_terminal(event.reason)}"
+    kind = f"hold by {for_terminal(event.reason)}"
     return Said(kind, _with_section(waiting + text, event.section), loud=often > 0, often=often or 5)
 
 
@@ -169,19 +173,19 @@ def _of_congestion(event: Congestion | Cwnd) -> Said:
     threshold = f"{event.ssthresh:,}" if event.ssthresh <= _MAX_WINDOW else "not set"
     numbers = f"cwnd {event.cwnd:,}, ssthresh {threshold}"
     if isinstance(event, Cwnd):
-        return Said("congestion windows", f"{numbers}; {amount(event.in_flight)} in flight", loud=False)
-    return Said("congestion events", f"{for_terminal(event.what)}: {numbers}")
+        return Said("congestion window", f"{numbers}; {amount(event.in_flight)} in flight", loud=False)
+    return Said("congestion event", f"{for_terminal(event.what)}: {numbers}")
 
 
 def _of_estimate(event: Estimated) -> Said:
     rto = f"RTO {milliseconds(event.rto)}"
     if event.backoffs:
         times = "once" if event.backoffs == 1 else f"{event.backoffs} times"
-        return Said("RTO changes", f"{rto}, doubled {times} (RFC 6298 §5.5)")
+        return Said("RTO change", f"{rto}, doubled {times} (RFC 6298 §5.5)", loud=False)
     if event.srtt is None:
-        return Said("RTO changes", f"{rto}; no round trip measured yet", loud=False)
+        return Said("RTO change", f"{rto}; no round trip measured yet", loud=False)
     text = f"round trip {milliseconds(event.srtt)} ± {milliseconds(event.rttvar)}, {rto}"
-    return Said("RTO changes", text, loud=False)
+    return Said("RTO change", text, loud=False)
 
 
 #: Timers that show by nothing else that they fired.
@@ -191,8 +195,8 @@ _TELLING: Final = ("delayed-ack", "silly-window", "reordering")
 def _of_timer(event: Timer) -> Said:
     name = for_terminal(event.timer)
     if event.what == "fired":
-        return Said(f"{name} timers", f"{name} timer fired", loud=event.timer in _TELLING)
+        return Said(f"{name} timer", f"{name} timer fired", loud=event.timer in _TELLING, often=2)
     if event.what == "armed" and event.due is not None:
         text = f"{name} timer set: due in {milliseconds(event.due - event.time)}"
-        return Said(f"{name} timers set", text, loud=False)
-    return Said(f"{name} timers stopped", f"{name} timer stopped", loud=False)
+        return Said(f"set {name} timer", text, loud=False)
+    return Said(f"stopped {name} timer", f"{name} timer stopped", loud=False)

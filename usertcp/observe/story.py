@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 from usertcp.observe.lines import Role
 from usertcp.observe.path import Path
+from usertcp.observe.remarks import cited
 from usertcp.tcp.states import State
 
 
@@ -39,6 +40,7 @@ class Remark(NamedTuple):
 
     text: str
     role: Role = Role.NOTE
+    kind: str = ""
 
 
 class Turn(NamedTuple):
@@ -56,6 +58,11 @@ class Turn(NamedTuple):
     section: str
     reason: str
     read: bool = True
+
+
+def why(turn: Turn) -> str:
+    """Where the step of our state machine is written, and its reason."""
+    return f"{cited(turn.section)}: {turn.reason}" if turn.reason else cited(turn.section)
 
 
 class Begun(NamedTuple):
@@ -91,6 +98,8 @@ class Arrow(NamedTuple):
     end: int = 0
     covers: int | None = None
     remarks: tuple[Remark, ...] = ()
+    #: What is not said of it, since enough of its kind was said before.
+    unsaid: tuple[str, ...] = ()
     after: tuple[Turn, ...] = ()
 
 
@@ -102,6 +111,7 @@ class Note(NamedTuple):
     text: str
     role: Role
     ours: bool = True
+    kind: str = ""
 
 
 class Folded(NamedTuple):
