@@ -20,7 +20,7 @@ from usertcp.observe.pcapng import Direction, Packet, Source, packet_block, prea
 
 #: What comes within so many seconds is written together; no reader has to wait longer.
 _PAUSE: Final = 0.02
-#: Entries that are made into blocks before the stack gets its turn: more than it makes in one, so that they do not grow.
+#: Entries that are made into blocks before the stack gets its turn: more than it makes in one.
 _SLICE: Final = 2048
 
 

@@ -94,7 +94,9 @@ def _pairs(given: dict[str, str | bool | None]) -> list[tuple[str, str]]:
 )
 @click.option("--json", "as_json", is_flag=True, help="One line of JSON for each script, and no summary.")
 @click.option("--ladder", is_flag=True, help="Draw what happened in each script.")
-@click.option("--pcap", metavar="FILE", type=click.Path(dir_okay=False), help="Write all packets, as pcapng.")
+@click.option(
+    "--pcap", metavar="FILE", type=click.Path(dir_okay=False), help="Write all packets, with comments, as pcapng."
+)
 @click.option("--strict-end", is_flag=True, help="A packet after the last expectation is a failure, too.")
 @click.option("--jobs", type=click.IntRange(1), metavar="N", help="Processes; one for each CPU by default.")
 @click.option("-v", "--list", "list_all", is_flag=True, help="Name the scripts that passed, too.")
@@ -130,7 +132,7 @@ def drill(
     script says.  The status is 0 if all passed, 1 if one failed, 2 for bad usage, and 3 if none failed but
     one could not be run because it wants something that is not there.
     """
-    how = How(profile, ignore, _pairs(packetdrill), defines, strict_end)
+    how = How(profile, ignore, _pairs(packetdrill), defines, strict_end, annotate=pcap is not None)
     try:
         options.Options().with_pairs(how.options)
         scripts = batch.find(paths)

@@ -15,8 +15,8 @@ _GAP: Final = 1.0
 class Capture:
     """Writes outcomes' packets to ``stream``, one script after the other, as seen from the stack under test.
 
-    Each packet has the script's name as a comment, and what the script says of it; the last one of a failed script
-    also the reason.
+    Each packet has the script's name as a comment, what the script says of it, and what the stack does with it and
+    why; the last one of a failed script also the reason.
     """
 
     def __init__(self, stream: Stream) -> None:
@@ -31,6 +31,7 @@ class Capture:
         for index, crossing in enumerate(outcome.crossings):
             time = crossing.time
             comments = [f"{script}: {for_terminal(crossing.remark)}" if crossing.remark else script]
+            comments += crossing.comments
             if index == last and outcome.result is not Result.PASSED:
                 comments.append(f"{outcome.result.value}: line {outcome.line}: {outcome.reason}")
             direction = Direction.INBOUND if crossing.inbound else Direction.OUTBOUND

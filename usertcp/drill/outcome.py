@@ -22,6 +22,8 @@ class Crossing(NamedTuple):
     inbound: bool
     packet: bytes
     remark: str
+    #: What the stack under test has to say of it, where it was asked.
+    comments: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

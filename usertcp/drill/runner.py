@@ -7,8 +7,10 @@ fails the script that found it, and says so.
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +18,7 @@ from usertcp.drill import predefined
 from usertcp.drill.errors import ScriptError, Unsupported
 from usertcp.drill.ignore import Ignore
 from usertcp.drill.options import Options
-from usertcp.drill.outcome import Outcome, Result
+from usertcp.drill.outcome import Crossing, Outcome, Result
 from usertcp.drill.parser import parse
 from usertcp.drill.patience import at_most
 from usertcp.drill.profiles import Profile, profile
@@ -25,7 +27,10 @@ from usertcp.drill.script import Script
 from usertcp.drill.shell import Action
 from usertcp.drill.system import System, changes
 from usertcp.drill.virtual import EPOCH, VirtualTarget
+from usertcp.observe.annotation import Annotator
 from usertcp.observe.escape import for_terminal
+from usertcp.observe.packet_log import PacketLog
+from usertcp.runtime.fanout import Fanout
 from usertcp.sim.posix import Machine
 from usertcp.stack.host import Host, HostConfig
 from usertcp.stack.path_mtu import PathMtuCache
@@ -51,6 +56,8 @@ class How:
     strict_end: bool = False
     #: In real seconds, for one script.
     patience: float = PATIENCE
+    #: Packets get comments: what the stack does with them, and why.
+    annotate: bool = False
 
 
 def run_file(path: str, how: How, trace: Sink | None = None) -> Outcome:
@@ -96,7 +103,8 @@ def for_terminal_lines(text: str) -> str:
 def _run(text: str, path: str, how: How, trace: Sink | None) -> Outcome:
     chosen = profile(how.profile)
     script, options = _parsed(text, path, how)
-    target = virtual_target(chosen, options, trace)
+    log = PacketLog() if how.annotate else None
+    target = virtual_target(chosen, options, trace, log)
     run = Run(
         script,
         text,
@@ -115,6 +123,18 @@ def _run(text: str, path: str, how: How, trace: Sink | None) -> Outcome:
         return outcome
     finally:
         target.close()
+        if log is not None:
+            run.outcome.crossings[:] = _annotated(run.outcome.crossings, log)
+
+
+def _annotated(crossings: list[Crossing], log: PacketLog) -> Iterator[Crossing]:
+    """``crossings`` with what ``log`` tells of them; it has the same packets in the same order, and maybe more."""
+    annotator = Annotator(offload=False)
+    told = deque(chain(annotator.feed(log.take(len(log))), annotator.end()))
+    for crossing in crossings:
+        while told and told[0].packet != crossing.packet:
+            told.popleft()
+        yield crossing._replace(comments=tuple(told.popleft().comments)) if told else crossing
 
 
 def _parsed(text: str, path: str, how: How) -> tuple[Script, Options]:
@@ -131,14 +151,19 @@ def _parsed(text: str, path: str, how: How) -> tuple[Script, Options]:
     return script, options
 
 
-def virtual_target(chosen: Profile, options: Options, trace: Sink | None = None) -> VirtualTarget:
-    """Our stack as ``chosen`` has it, on a link as ``options`` have it."""
+def virtual_target(
+    chosen: Profile, options: Options, trace: Sink | None = None, log: PacketLog | None = None
+) -> VirtualTarget:
+    """Our stack as ``chosen`` has it, on a link as ``options`` have it; ``log`` gets its packets and its events."""
     system = System.of(chosen)
     host = Host(
         [options.local_address], secret=_SECRET, mtu=options.link_mtu, offload=True, config=system.host, trace=trace
     )
+    if log is not None:
+        log.host = host
+        Fanout(host).attach(log)
     machine = Machine(host, now=EPOCH, personality=chosen.personality, config=system.sockets, whole=system.offload)
-    return VirtualTarget(machine, _Administrator(machine, system).apply)
+    return VirtualTarget(machine, _Administrator(machine, system).apply, log)
 
 
 class _Rehearsal:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from usertcp.drill.options import words
 from usertcp.drill.shell import Action
 from usertcp.drill.target import Endpoint, NotPossible, Sent
+from usertcp.observe.packet_log import PacketLog
 from usertcp.sim.posix import Asleep, Machine, NotSupported, SocketAddress
 from usertcp.sim.posix.constants import AF_INET, AF_INET6, SOL_TCP, TCP_INFO
 
@@ -69,13 +70,14 @@ class _Call:
 class VirtualTarget:
     """A :class:`~usertcp.drill.target.Target` over ``machine``, which starts at :data:`EPOCH`.
 
-    ``apply`` changes the machine's system; it raises NotPossible.
+    ``apply`` changes the machine's system; it raises NotPossible.  ``log`` is told of packets as they pass.
     """
 
     virtual = True
 
-    def __init__(self, machine: Machine, apply: Callable[[Action], None]) -> None:
+    def __init__(self, machine: Machine, apply: Callable[[Action], None], log: PacketLog | None = None) -> None:
         self.machine = machine
+        self._log = log
         self._apply = apply
         self._now = 0.0
         self._sent: list[Sent] = []
@@ -122,7 +124,11 @@ class VirtualTarget:
         return not self._happened and self._deadline() == inf
 
     def inject(self, packet: bytes) -> None:
+        if self._log is not None:
+            self._log.arrived(self._now, packet)
         self.machine.receive(packet)
+        if self._log is not None:
+            self._log.settled()
         self._settle()
 
     def sent(self) -> list[Sent]:
@@ -162,6 +168,9 @@ class VirtualTarget:
         if packets:
             self._happened = True
             self._sent += [Sent(self._now, packet) for packet in packets]
+            if self._log is not None:
+                for packet in packets:
+                    self._log.left(self._now, (packet,))
 
     def next_isn(self, number: int) -> None:
         self.machine.next_isn = number

@@ -43,6 +43,12 @@ _IMPAIRED: Final = {
     "reordered": "held back until later ones have overtaken it",
 }
 
+#: What is sent without a connection.
+_STRAY: Final = {
+    "reset": "the answer to a segment of no connection",
+    "syn-cookie": "a SYN cookie: nothing is kept of the SYN that it answers",
+}
+
 
 def of_event(event: TraceEvent) -> str:
     """The comment of the packet that ``event`` belongs to; "" where there is nothing to say about it."""
@@ -97,7 +103,7 @@ def _of_rarer_event(event: TraceEvent) -> str:
         case Handshake():
             return f"{for_terminal(event.what)}{cited(event.section)}"
         case StrayOut():
-            return f"for no connection of ours: {for_terminal(event.reason)}{cited(event.section)}"
+            return f"{_STRAY.get(event.reason, event.reason)}{cited(event.section)}"
     return ""
 
 
