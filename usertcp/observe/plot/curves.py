@@ -1,0 +1,391 @@
+"""What a time-sequence plot shows of one direction of a connection, out of its trace events.
+
+Sequence numbers are counted from the sender's initial sequence number and go on beyond 2**32, times are seconds since
+the connection's first event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Final, NamedTuple
+
+from usertcp.observe.names import socket_text
+from usertcp.tcp.events import (
+    Acknowledged,
+    Congestion,
+    Cwnd,
+    Estimated,
+    Joined,
+    Lost,
+    Opened,
+    OutOfOrder,
+    PeerSeen,
+    Retransmitted,
+    SegmentIn,
+    SegmentOut,
+    TraceEvent,
+    Transitioned,
+)
+from usertcp.tcp.states import State
+from usertcp.wire.tcp import ACK, FIN, RST, SYN
+
+#: Events of a connection that a plot takes in; what comes after them is counted in :attr:`Curves.left_out`.
+MAX_EVENTS: Final = 2_000_000
+#: "No threshold yet", in bytes: no window is ever as large.
+_NO_THRESHOLD: Final = 1 << 40
+_TROUBLE: Final = ("recovery", "loss")
+
+
+class Direction(Enum):
+    """Whose data it is."""
+
+    OUT = "out"
+    IN = "in"
+
+
+class Bar(NamedTuple):
+    """A segment: its first sequence number, and the one behind its last."""
+
+    time: float
+    start: int
+    end: int
+
+
+class Point(NamedTuple):
+    """From ``time`` on it is ``value``."""
+
+    time: float
+    value: float
+
+
+class Mark(NamedTuple):
+    """SYN, FIN or RST, at a sequence number."""
+
+    time: float
+    value: int
+    text: str
+
+
+class Span(NamedTuple):
+    """From ``start`` to ``end``, in seconds, it was ``what``."""
+
+    start: float
+    end: float
+    what: str
+
+
+@dataclass
+class Curves:
+    """One direction of one connection; windows in bytes, ``srtt`` and ``rto`` in seconds."""
+
+    conn: int
+    direction: Direction
+    local: str = ""
+    remote: str = ""
+    #: Of the first event, on the host's clock.
+    started: float = 0.0
+    #: Of the last segment.
+    ended: float = 0.0
+    segments: list[Bar] = field(default_factory=list)
+    #: Ours: those that were sent again.  The peer's: those that came late or again, before the highest that had come.
+    repeats: list[Bar] = field(default_factory=list)
+    #: Those that arrived behind a gap.
+    early: list[Bar] = field(default_factory=list)
+    acks: list[Point] = field(default_factory=list)
+    #: Times and numbers of acknowledgments that acknowledged nothing more.
+    duplicates: list[Point] = field(default_factory=list)
+    edges: list[Point] = field(default_factory=list)
+    #: What a SACK option reported for the first time; of the peer's data it is what arrived early.
+    held: list[Bar] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    cwnd: list[Point] = field(default_factory=list)
+    ssthresh: list[Point] = field(default_factory=list)
+    in_flight: list[Point] = field(default_factory=list)
+    srtt: list[Point] = field(default_factory=list)
+    rto: list[Point] = field(default_factory=list)
+    #: Fast recovery and recovery after a timeout.
+    trouble: list[Span] = field(default_factory=list)
+    #: The sender's states.
+    states: list[Span] = field(default_factory=list)
+    bytes_sent: int = 0
+    #: Events that did not fit, or that a bounded record had lost before.
+    left_out: int = 0
+
+    @property
+    def title(self) -> str:
+        """Which data, from where to where."""
+        if self.direction is Direction.OUT:
+            return f"connection {self.conn}: usertcp {self.local} → peer {self.remote}"
+        return f"connection {self.conn}: peer {self.remote} → usertcp {self.local}"
+
+
+class NothingToPlot(ValueError):
+    """There is no such connection among the events, or no segment of it; the message says what there is."""
+
+
+def curves(events: Iterable[TraceEvent], conn: int | None = None, direction: Direction | None = None) -> Curves:
+    """The curves of connection ``conn``; by default of the one, and the direction, that carried most.
+
+    Raises :class:`NothingToPlot`.
+    """
+    drawn: dict[int, tuple[Curves, Curves]] = {}
+    drawing: dict[int, tuple[_Drawing, _Drawing]] = {}
+    lost = 0
+    for event in events:
+        if isinstance(event, Lost):
+            lost += event.events
+        if event.conn == 0 or (conn is not None and event.conn != conn):
+            continue
+        if event.conn not in drawn:
+            both = Curves(event.conn, Direction.OUT), Curves(event.conn, Direction.IN)
+            drawn[event.conn] = both
+            drawing[event.conn] = _Out(both[0], event.time), _In(both[1], event.time)
+        for each in drawing[event.conn]:
+            each.take(event)
+    made = [each for pair in drawn.values() for each in pair if direction in (None, each.direction)]
+    candidates = [each for each in made if each.acks or each.segments or each.marks]
+    if not candidates:
+        which = "of any connection" if conn is None else f"of connection {conn}"
+        raise NothingToPlot(f"there is no segment {which} among the events")
+    best = max(candidates, key=lambda each: each.bytes_sent)
+    for each in drawing[best.conn]:
+        each.finish()
+    best.left_out += lost
+    return best
+
+
+class _Drawing:
+    """Builds the curves of one direction, event by event."""
+
+    def __init__(self, curves: Curves, started: float) -> None:
+        self.curves = curves
+        self._started = curves.started = started
+        self._base: int | None = None
+        #: The highest sequence number sent, and the highest acknowledged.
+        self._sent = self._acked = 0
+        self._taken = 0
+        self._reported: list[tuple[int, int]] = []
+        self._state: tuple[float, State] | None = None
+        self._trouble: tuple[float, str] | None = None
+        self._repeating: tuple[int, int] | None = None
+        self._beyond_gap: set[int] = set()
+
+    def take(self, event: TraceEvent) -> None:
+        """One more event of the connection."""
+        self._taken += 1
+        if self._taken > MAX_EVENTS:
+            self.curves.left_out += 1
+            return
+        if isinstance(event, (Opened, Joined)):
+            self.curves.local = socket_text(event.local_address, event.local_port)
+            self.curves.remote = socket_text(event.remote_address, event.remote_port)
+        if isinstance(event, Joined):
+            self._joins(event)
+        self._take(event, event.time - self._started)
+
+    def _take(self, event: TraceEvent, now: float) -> None:
+        raise NotImplementedError
+
+    def _joins(self, event: Joined) -> None:
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        """No event comes any more."""
+        end = self.curves.ended
+        if self._state is not None:
+            self._add_span(self.curves.states, self._state[0], end, self._state[1].value)
+        if self._trouble is not None:
+            self._add_span(self.curves.trouble, self._trouble[0], end, self._trouble[1])
+
+    # -- What both directions know ---------------------------------------------------------------------
+
+    def _segment(self, segment: SegmentIn | SegmentOut, now: float, bars: list[Bar]) -> None:
+        """The sender sent ``segment``."""
+        start = self._number(segment.seq, self._sent, first=True)
+        end = start + segment.length
+        flags = segment.flags
+        self.curves.ended = now
+        if segment.length:
+            bars.append(Bar(now, start + bool(flags & SYN), end + bool(flags & SYN)))
+            self.curves.bytes_sent += segment.length
+        for bit, text in ((SYN, "SYN"), (FIN, "FIN"), (RST, "RST")):
+            if flags & bit:
+                self.curves.marks.append(Mark(now, end if bit is FIN else start, text))
+        end += bool(flags & SYN) + bool(flags & FIN)
+        self._sent = max(self._sent, end)
+
+    def _answer(self, segment: SegmentIn | SegmentOut, now: float) -> None:
+        """The receiver sent ``segment``: what it acknowledges, offers, and holds."""
+        self.curves.ended = now
+        if not segment.flags & ACK or self._base is None:
+            return
+        ack = self._number(segment.ack, self._sent)
+        if ack > self._sent:
+            return  # of something that nobody sent
+        if ack > self._acked or not self.curves.acks:
+            self._acked = ack
+            self.curves.acks.append(Point(now, ack))
+        elif ack == self._acked < self._sent and not segment.length:
+            self.curves.duplicates.append(Point(now, ack))
+        if ack >= self._acked:
+            self.curves.edges.append(Point(now, ack + segment.window))
+        for left, right in segment.options.sack if self.curves.direction is Direction.OUT else ():
+            self._holds(now, self._number(left, ack), self._number(right, ack))
+
+    def _holds(self, now: float, left: int, right: int) -> None:
+        """The receiver holds ``left`` to ``right``, says a SACK block: only what it says anew is drawn."""
+        if not self._acked <= left < right <= self._sent:
+            return  # a DSACK, or nonsense
+        self._reported = [block for block in self._reported if block[1] > self._acked]
+        new = [(left, right)]
+        for start, end in self._reported:
+            new = [part for old in new for part in _without(old, start, end)]
+        for start, end in new:
+            self.curves.held.append(Bar(now, start, end))
+        self._reported = _merged([*self._reported, *new])
+
+    def _steps(self, event: Transitioned, now: float) -> None:
+        self._enters(now, event.next_state, event.state)
+
+    def _enters(self, now: float, state: State, before: State | None = None) -> None:
+        if self._state is None:
+            self._state = 0.0, before or state
+        if state is not self._state[1]:
+            self._add_span(self.curves.states, self._state[0], now, self._state[1].value)
+            self._state = now, state
+
+    def _number(self, number: int, near: int, *, first: bool = False) -> int:
+        """``number`` from the wire, counted from the start; the nearest to ``near`` of those that it can be."""
+        if self._base is None and first:
+            self._base = number
+        difference = (number - (self._base or 0) - near) & 0xFFFFFFFF
+        return near + (difference if difference < 1 << 31 else difference - (1 << 32))
+
+    @staticmethod
+    def _add_span(spans: list[Span], start: float, end: float, what: str) -> None:
+        if end >= start:
+            spans.append(Span(start, end, what))
+
+
+class _Out(_Drawing):
+    """What we sent."""
+
+    def _joins(self, event: Joined) -> None:
+        self._base = event.iss
+        self._enters(0.0, event.state)
+
+    def _take(self, event: TraceEvent, now: float) -> None:
+        curves = self.curves
+        match event:
+            case Retransmitted():
+                self._repeating = event.seq, event.length
+            case SegmentOut():
+                repeated = self._repeating is not None and self._repeating[0] == event.seq
+                self._segment(event, now, curves.repeats if repeated else curves.segments)
+                self._repeating = None
+                if event.length:
+                    self._flies(now, (curves.in_flight[-1].value if curves.in_flight else 0) + event.length)
+            case SegmentIn():
+                self._answer(event, now)
+            case Acknowledged():
+                self._flies(now, event.in_flight)
+            case Cwnd():
+                self._windows(now, event.cwnd, event.ssthresh, event.in_flight)
+            case Congestion():
+                self._windows(now, event.cwnd, event.ssthresh, event.in_flight)
+                self._recovers(now, event.state)
+            case Estimated():
+                if event.srtt is not None:
+                    curves.srtt.append(Point(now, event.srtt))
+                curves.rto.append(Point(now, event.rto))
+            case Transitioned():
+                self._steps(event, now)
+            case _:
+                pass
+
+    def _windows(self, now: float, cwnd: int, ssthresh: int, in_flight: int) -> None:
+        self.curves.cwnd.append(Point(now, cwnd))
+        if ssthresh < _NO_THRESHOLD:
+            self.curves.ssthresh.append(Point(now, ssthresh))
+        self._flies(now, in_flight)
+
+    def _flies(self, now: float, size: float) -> None:
+        self.curves.in_flight.append(Point(now, size))
+
+    def _recovers(self, now: float, state: str) -> None:
+        if self._trouble is not None and state != self._trouble[1]:
+            self._add_span(self.curves.trouble, self._trouble[0], now, self._trouble[1])
+            self._trouble = None
+        if self._trouble is None and state in _TROUBLE:
+            self._trouble = now, state
+
+
+class _In(_Drawing):
+    """What the peer sent, as it arrived here; its windows and estimates where its kernel told them."""
+
+    def __init__(self, curves: Curves, started: float) -> None:
+        super().__init__(curves, started)
+        self._last: tuple[SegmentIn, float] | None = None
+
+    def _joins(self, event: Joined) -> None:
+        self._base = event.irs
+
+    def _take(self, event: TraceEvent, now: float) -> None:
+        match event:
+            case SegmentIn():
+                self._settle()
+                self._last = event, now
+            case OutOfOrder():
+                self._settle(early=True)
+            case SegmentOut():
+                self._settle()
+                self._answer(event, now)
+            case PeerSeen():
+                self._peer(event, now)
+            case _:
+                pass
+
+    def finish(self) -> None:
+        self._settle()
+        super().finish()
+
+    def _settle(self, *, early: bool = False) -> None:
+        """Draws the segment that arrived last: what followed it has said whether it came behind a gap."""
+        if self._last is None:
+            return
+        (segment, now), self._last = self._last, None
+        repeated = self._base is not None and self._number(segment.seq, self._sent) < self._sent
+        bars = self.curves.early if early else self.curves.repeats if repeated else self.curves.segments
+        self._segment(segment, now, bars)
+
+    def _peer(self, event: PeerSeen, now: float) -> None:
+        curves = self.curves
+        self._enters(now, event.state)
+        if event.cwnd is not None:
+            curves.cwnd.append(Point(now, event.cwnd))
+        if event.ssthresh is not None and event.ssthresh < _NO_THRESHOLD:
+            curves.ssthresh.append(Point(now, event.ssthresh))
+        if event.unacked is not None and event.mss is not None:
+            curves.in_flight.append(Point(now, event.unacked * event.mss))
+        if event.srtt is not None:
+            curves.srtt.append(Point(now, event.srtt))
+        if event.rto is not None:
+            curves.rto.append(Point(now, event.rto))
+
+
+def _without(block: tuple[int, int], start: int, end: int) -> list[tuple[int, int]]:
+    """``block`` but for ``start`` to ``end``."""
+    parts = [(block[0], min(block[1], start)), (max(block[0], end), block[1])]
+    return [part for part in parts if part[0] < part[1]]
+
+
+def _merged(blocks: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(blocks):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = merged[-1][0], max(merged[-1][1], end)
+        else:
+            merged.append((start, end))
+    return merged
