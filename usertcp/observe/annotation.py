@@ -24,13 +24,13 @@ from usertcp.tcp.events import (
     Transitioned,
     read,
 )
-from usertcp.tcp.states import Event
+from usertcp.tcp.states import Event, State
 from usertcp.wire.seq import MASK
 from usertcp.wire.tcp import FIN, RST, SYN
 from usertcp.wire.virtio import LENGTH as _VIRTIO
 
 #: Events that no comment comes of: what they tell is in :class:`Numbers`, or in the packet itself.
-_PASSED_OVER: Final = frozenset({Kind.SEGMENT_IN, Kind.STRAY_IN, Kind.CWND, Kind.ESTIMATE, Kind.PEER, Kind.LOST})
+_PASSED_OVER: Final = frozenset({Kind.STRAY_IN, Kind.CWND, Kind.ESTIMATE, Kind.PEER, Kind.LOST})
 #: What a user's call is about: the comment waits for the segment that carries it out.
 _CARRIED_OUT_BY: Final = {Event.ACTIVE_OPEN: SYN, Event.CLOSE: FIN, Event.ABORT: RST}
 #: Segments that the stack has framed and not sent yet; a device that is gone takes none of them.
@@ -94,12 +94,14 @@ class Annotator:
     def __init__(self, *, offload: bool) -> None:
         self._offload = offload
         self._arrived: Arrived | None = None
+        self._arrived_for = 0
         self._comments: list[str] = []
         self._damaged = False
         self._impaired: list[Impaired] = []
         self._outgoing: deque[_Outgoing] = deque(maxlen=_MOST_UNSENT)
         self._notes: dict[int, list[_Note]] = {}
         self._sockets: dict[int, Sockets] = {}
+        self._states: dict[int, State] = {}
         #: Our initial sequence numbers.
         self._first: dict[int, int] = {}
         self._missing = 0
@@ -110,7 +112,7 @@ class Annotator:
             match entry:
                 case Arrived():
                     yield from self.end()
-                    self._arrived = entry
+                    self._arrived, self._arrived_for = entry, 0
                     if self._damaged:
                         self._comments.append("damaged by --impair before the stack")
                         self._damaged = False
@@ -134,7 +136,9 @@ class Annotator:
                     yield from self.end()
                     self._forget(entry.packets)
                 case _:
-                    if entry[0] not in _PASSED_OVER:
+                    if entry[0] is Kind.SEGMENT_IN:
+                        self._arrived_for = entry[2]
+                    elif entry[0] not in _PASSED_OVER:
                         self._event(read(entry))
 
     def end(self) -> Iterator[Annotated]:
@@ -148,8 +152,7 @@ class Annotator:
         if arrived is None:
             return
         comments, self._comments = self._comments, []
-        if numbers is not None:
-            comments.append(packet_comments.of_numbers(numbers))
+        comments += self._mind(self._arrived_for, numbers)
         yield self._made(arrived.time, True, arrived.packet, comments)
 
     def _left(self, left: Left) -> Annotated:
@@ -161,9 +164,15 @@ class Annotator:
             comments += outgoing.comments
             outgoing.comments = []
         comments += self._impairments(segment, outgoing)
-        if outgoing is not None and outgoing.numbers is not None:
-            comments.append(packet_comments.of_numbers(outgoing.numbers))
+        if outgoing is not None:
+            comments += self._mind(outgoing.conn, outgoing.numbers)
         return self._made(left.time, False, data, comments)
+
+    def _mind(self, conn: int, numbers: Numbers | None) -> list[str]:
+        """What the connection has in mind; in TIME-WAIT that is no more than its state."""
+        if numbers is not None:
+            return [packet_comments.of_numbers(numbers)]
+        return [self._states[conn].value] if conn in self._states else []
 
     def _take_outgoing(self, segment: Segment) -> _Outgoing | None:
         """What was framed as ``segment``: the first one of all that is like it, since they leave in their order.
@@ -227,6 +236,8 @@ class Annotator:
                 return
             case Opened():
                 self._sockets[event.conn] = Sockets.of(event)
+            case Transitioned():
+                self._states[event.conn] = event.next_state
         text = packet_comments.of_event(event)
         if text:
             self._tell(event, text)
@@ -234,6 +245,7 @@ class Annotator:
             self._notes.pop(event.conn, None)
             self._sockets.pop(event.conn, None)
             self._first.pop(event.conn, None)
+            self._states.pop(event.conn, None)
 
     def _tell(self, event: TraceEvent, text: str) -> None:
         """Put ``text`` where ``event`` belongs: to the packet that is being taken in, to the segment that was framed

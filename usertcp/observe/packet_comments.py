@@ -108,8 +108,9 @@ def _of_rarer_event(event: TraceEvent) -> str:
 
 
 def _transition(event: Transitioned) -> str:
-    moves = "stays" if event.state is event.next_state else f"→ {event.next_state.value}"
-    text = f"{event.state.value} {moves}: {event.event.value}{cited(event.section)}"
+    same = event.state is event.next_state
+    moves = f"stays in {event.state.value}" if same else f"{event.state.value} → {event.next_state.value}"
+    text = f"{moves}: {event.event.value}{cited(event.section)}"
     return f"{text}: {for_terminal(event.reason)}"
 
 
