@@ -9,7 +9,8 @@ import pytest
 import trio
 
 from usertcp.cli.common import StackOptions
-from usertcp.cli.watching import JsonView, LadderView, live_view, watch
+from usertcp.cli.pumping import watch
+from usertcp.cli.watching import JsonView, LadderView, live_view
 from usertcp.tcp.events import Deleted, Kind, Opened
 
 OURS, PEER = b"\xc0\x00\x02\x02", b"\xc0\x00\x02\x01"

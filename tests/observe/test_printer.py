@@ -7,7 +7,7 @@ import pytest
 
 from usertcp.observe.ladder import ladders
 from usertcp.observe.printer import LivePrinter, Printer, live_ladder
-from usertcp.tcp.events import Deleted, Kind, TraceEvent
+from usertcp.tcp.events import Deleted, Kind, Lost, TraceEvent
 
 
 class _Terminal(io.StringIO):
@@ -75,7 +75,8 @@ def test_too_many_waiting_events_push_out_the_oldest_and_are_counted() -> None:
     for number in range(5):
         printer((Kind.DELETED, 0.0, number, ""))
     printer.pump()
-    assert [event.conn for event in shown] == [3, 4]
+    assert shown[0] == Lost(0.0, 0, 3)
+    assert [event.conn for event in shown[1:]] == [3, 4]
     assert printer.lost == 3
 
 

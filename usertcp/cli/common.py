@@ -12,8 +12,10 @@ import click
 
 import usertcp
 from usertcp import HostConfig, PacketDevice, Settings, Stack
+from usertcp.cli.event_file import EventFile, event_file
 from usertcp.cli.impair import KEYS, ImpairError, Path
 from usertcp.cli.impair import parse as parse_impair
+from usertcp.cli.pumping import watch
 from usertcp.cli.telling import TELLING_OPTIONS
 from usertcp.control.server import Kept, controlled
 from usertcp.observe.capture_file import LEAST_RING
@@ -50,6 +52,8 @@ class StackOptions:
     unfold: bool = False
     impair: Path | None = None
     congestion: str = CONTROLLERS[0]
+    #: Takes every trace event.
+    events: EventFile | None = None
     pcap: str | None = None
     #: What the capture may take on disk, in bytes.
     pcap_ring: int | None = None
@@ -154,6 +158,12 @@ _OPTIONS: Final = (
         help="Who decides how much may be in the network.",
     ),
     click.option(
+        "--events",
+        metavar="FILE",
+        type=click.Path(dir_okay=False),
+        help="Write each event to FILE as a line of JSON, whatever else is shown.",
+    ),
+    click.option(
         "--pcap",
         metavar="FILE",
         type=click.Path(dir_okay=False, allow_dash=True),
@@ -176,7 +186,8 @@ def stack_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(**arguments: Any) -> Any:
         given = {name: arguments.pop(name) for name in _NAMES}
         given["addresses"] = tuple(dict.fromkeys(given["addresses"])) or DEFAULT_ADDRESSES
-        return command(options=StackOptions(**given), **arguments)
+        with event_file(given.pop("events")) as events:
+            return command(options=StackOptions(**given, events=events), **arguments)
 
     update_wrapper(wrapper, command)
     for option in reversed(_OPTIONS):
@@ -193,11 +204,13 @@ async def open_stack(
     capture: Capture | None = None,
     wrap: Callable[[PacketDevice], PacketDevice] | None = None,
     kept: Kept | None = None,
+    threads: bool = True,
 ) -> AsyncIterator[Stack]:
     """:func:`usertcp.open_stack` as ``options`` say, and its packets into ``capture``; its warnings go to stderr.
 
     ``wrap`` puts something next to the TUN, where both ends' packets pass.  Others may look into the stack over its
     control socket, whose path goes to stderr too; ``kept`` gives them the trace events of the past.
+    ``threads`` is False where the process may have none.
     """
     between = _Between(options, capture, wrap)
     opening = usertcp.open_stack(
@@ -211,7 +224,12 @@ async def open_stack(
         config=HostConfig(settings=Settings(congestion_control=options.congestion)),
     )
     program = click.get_current_context().info_name or "usertcp"
-    async with controlled(opening, name=options.tun, program=program, kept=kept, say=say) as stack:
+    async with (
+        watch(options.events, threads=threads, purpose="for the file of events") as written,
+        controlled(opening, name=options.tun, program=program, kept=kept, say=say) as stack,
+    ):
+        if written is not None:
+            stack.attach(written)
         for warning in stack.warnings:
             say(f"usertcp: {warning}")
         if between.view is not None:

@@ -14,8 +14,9 @@ import trio
 from usertcp.cli.capturing import capture_file, capturing
 from usertcp.cli.common import StackOptions, open_stack, stack_options
 from usertcp.cli.ending import Failure
+from usertcp.cli.pumping import watch
 from usertcp.cli.running import run
-from usertcp.cli.watching import live_view, watch
+from usertcp.cli.watching import live_view
 from usertcp.observe.capture_file import CaptureFile
 from usertcp.services.registry import BindingError, parse_port
 from usertcp.stack.errors import InvalidRemoteAddress, NotOurAddress

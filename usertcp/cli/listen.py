@@ -13,8 +13,9 @@ import trio
 from usertcp import Stack, TcpStream
 from usertcp.cli.capturing import capture_file, capturing
 from usertcp.cli.common import StackOptions, open_stack, say, stack_options
+from usertcp.cli.pumping import watch
 from usertcp.cli.running import run
-from usertcp.cli.watching import live_view, watch
+from usertcp.cli.watching import live_view
 from usertcp.observe.capture_file import CaptureFile
 from usertcp.services.registry import SERVICES, Binding, BindingError, Serve, handler, parse_binding
 from usertcp.stack.counters import NAMES

@@ -10,9 +10,10 @@ import click
 
 from usertcp.cli.common import say
 from usertcp.cli.ending import Failure
+from usertcp.cli.pumping import View
 from usertcp.cli.reaching import Running, choosing_options, filter_text, find
 from usertcp.cli.telling import telling_options
-from usertcp.cli.watching import JsonView, LadderView, View
+from usertcp.cli.watching import JsonView, LadderView
 from usertcp.control.client import NoAnswer, asked
 from usertcp.observe.narrator import Telling
 

@@ -17,8 +17,9 @@ from usertcp.cli.closing import ClosingFirst
 from usertcp.cli.common import StackOptions, open_stack, say, stack_options
 from usertcp.cli.ending import Failure, silence_output
 from usertcp.cli.listen import BindingType, check_ports, serve_all
+from usertcp.cli.pumping import watch
 from usertcp.cli.running import SIGNALS, run
-from usertcp.cli.watching import LadderView, watch
+from usertcp.cli.watching import LadderView
 from usertcp.observe.capture_file import CaptureFile
 from usertcp.observe.jsonl import to_line
 from usertcp.observe.ladder import ladders
@@ -111,6 +112,7 @@ class _Attempt:
                 capture=capture,
                 wrap=self._closing.wrap,
                 kept=None if sink else self._recorder.flat_events,
+                threads=False,
             ) as stack,
             trio.open_nursery() as nursery,
         ):
@@ -154,7 +156,7 @@ class _Attempt:
             events, telling = self._recorder.events(), self._options.telling
             printer.print(ladders(events, width=printer.width, telling=telling))
         if self._recorder.lost:
-            say(f"usertcp: the first {self._recorder.lost:,} events were too many to keep")
+            say(f"usertcp: {self._recorder.lost:,} events, after the first ones, were too many to keep")
 
 
 def _in_foreground() -> bool:

@@ -16,7 +16,7 @@ from usertcp.observe.escape import for_ascii
 from usertcp.observe.ladder import Ladder
 from usertcp.observe.lines import Line, Role, plain
 from usertcp.observe.narrator import CONCISE, Telling
-from usertcp.tcp.events import TraceEvent, read
+from usertcp.tcp.events import Lost, TraceEvent, read
 
 _STYLES: Final = {
     Role.PLAIN: "",
@@ -80,7 +80,7 @@ class LivePrinter:
 
     ``show`` gets each typed event when :meth:`pump` is called.  ``wake`` is called when an event comes and
     none was waiting; somebody should then pump soon.  Of more than ``limit`` waiting events the oldest are thrown
-    away and counted in :attr:`lost`.
+    away and counted in :attr:`lost`; a ``lost`` event is shown in their place.
     """
 
     def __init__(
@@ -95,6 +95,7 @@ class LivePrinter:
         self._waiting: deque[tuple[Any, ...]] = deque(maxlen=limit)
         self._limit = limit
         self.lost = 0
+        self._shown_lost = 0
 
     def __call__(self, flat: tuple[Any, ...]) -> None:
         if len(self._waiting) == self._limit:
@@ -107,7 +108,12 @@ class LivePrinter:
         """Shows every waiting event."""
         waiting = self._waiting
         while waiting:
-            self._show(read(waiting.popleft()))
+            flat = waiting.popleft()
+            lost = self.lost
+            if lost > self._shown_lost:
+                self._show(Lost(flat[1], 0, lost - self._shown_lost))
+                self._shown_lost = lost
+            self._show(read(flat))
 
 
 def can_draw(file: IO[str]) -> bool:
