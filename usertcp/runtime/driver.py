@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from usertcp.runtime.device import DeviceGone, PacketDevice
+from usertcp.stack import loopback
 from usertcp.stack.host import Host
 
 if TYPE_CHECKING:
@@ -108,6 +109,8 @@ class Driver:
         """Let the host put out what it may, write it, and wake who waits.  Ends every way into the host."""
         host = self.host
         host.flush(now)
+        if host.loopback:
+            loopback.deliver(host, now)
         if host.outbox and not self._is_clogged:
             self._write()
         if host.woken:

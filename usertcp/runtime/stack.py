@@ -80,10 +80,9 @@ class Stack:
         await trio.lowlevel.checkpoint()
         self._check_running()
         raw = None if address is None else ip_address(address).packed
-        listener = TcpListener(
+        return TcpListener(
             self.host.listen(port, address=raw, backlog=backlog, settings=settings, fast_open=fast_open), self.driver
         )
-        return listener
 
     async def open_stream(
         self, host: str, port: int, *, settings: Settings | None = None, data: bytes = b""
@@ -135,14 +134,19 @@ class Stack:
         return len(self.host.connections)
 
     @trio.lowlevel.enable_ki_protection
-    async def shut_down(self, grace: float) -> None:
-        """Stop accepting, FIN every connection, wait up to ``grace`` seconds, then RST what is left."""
+    def stop_listening(self) -> None:
+        """Close all listeners, of streams and of sockets, and have no new ones; who waits in ``accept`` is told."""
         self._is_stopping = True
         for listener in list(self.host.listeners.values()):
             if isinstance(listener.user, TcpListener):
                 listener.user.close()
         if self._sockets is not None:
-            self._sockets.shut_down()
+            self._sockets.stop()
+
+    @trio.lowlevel.enable_ki_protection
+    async def shut_down(self, grace: float) -> None:
+        """Stop accepting, FIN every connection, wait up to ``grace`` seconds, then RST what is left."""
+        self.stop_listening()
         now = trio.current_time()
         for tcb in list(self.host.connections.values()):
             tcb.release(now)

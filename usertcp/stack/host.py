@@ -16,7 +16,7 @@ from struct import Struct
 from typing import Protocol
 
 from usertcp.stack import backlog as backlogs
-from usertcp.stack import icmp_handling, ingress, numbers, strays
+from usertcp.stack import icmp_handling, ingress, loopback, numbers, strays
 from usertcp.stack.counters import Counters
 from usertcp.stack.errors import AddressInUse, InvalidRemoteAddress, NotOurAddress
 from usertcp.stack.fast_open import CookieCache, Server
@@ -109,6 +109,9 @@ class Host:
     ) -> None:
         self.addresses = tuple(addresses)
         self.address_set = frozenset(addresses)
+        #: Whether loopback addresses are its own, too, and what it says to itself is heard; its driver delivers it
+        #: (:func:`usertcp.stack.loopback.deliver`).
+        self.loopback = False
         #: One object for each address: a connection does not keep the slice of the packet that opened it.
         self._own = {address: address for address in addresses}
         self.secret = secret
@@ -201,7 +204,7 @@ class Host:
 
         Raises AddressInUse, NotOurAddress.
         """
-        if address is not None and address not in self.address_set:
+        if address is not None and not self.is_own(address):
             raise NotOurAddress("that address is not one of this host's")
         if (port, address) in self.listeners:
             raise AddressInUse(f"port {port} has a listener already")
@@ -231,13 +234,16 @@ class Host:
         no address of that family, AddressInUse where no local port is free, ValueError where ``data`` is
         longer than the send buffer.
         """
-        if not ingress.is_host_address(remote_address):  # RFC 9293 §3.9.1.1 (MUST-46)
+        looped = self.is_own(remote_address) and self.loopback
+        if not looped and not ingress.is_host_address(remote_address):  # RFC 9293 §3.9.1.1 (MUST-46)
             raise InvalidRemoteAddress("no connection leads to a broadcast, multicast, loopback or unspecified address")
         if len(data) > (settings or self.config.settings).send_buffer:
             raise ValueError("data is longer than the send buffer")
         local_address = self.source_for(remote_address) if local_address is None else local_address
-        if local_address not in self.address_set:
+        if not self.is_own(local_address):
             raise NotOurAddress("that address is not one of this host's")
+        if not looped and loopback.is_loopback(local_address):
+            raise NotOurAddress("a loopback address leads to nobody but this host")
         key, local_port = self._free_key(remote_address, remote_port, local_address, local_port)
         connection = self.new_connection(
             key, local_address, local_port, remote_address, remote_port, now, "active", settings
@@ -591,8 +597,14 @@ class Host:
             layout=LAYOUTS[connection.settings.option_layout],
         )
 
+    def is_own(self, address: bytes) -> bool:
+        """Whether that is one of the host's addresses."""
+        return address in self.address_set or (self.loopback and loopback.is_loopback(address))
+
     def source_for(self, remote_address: bytes) -> bytes:
         """Our address for what is sent there.  Raises NotOurAddress where we have none of that family."""
+        if self.loopback and loopback.is_loopback(remote_address):
+            return loopback.source_for(remote_address)
         for address in self.addresses:
             if len(address) == len(remote_address):
                 return address

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from usertcp.stack.host import Host
 
 
-def packet_arrives(host: Host, packet: Buffer, now: float) -> None:
-    """One packet from the link."""
+def packet_arrives(host: Host, packet: Buffer, now: float, *, looped: bool = False) -> None:
+    """One packet from the link; or ``looped``, from the host itself."""
     view = memoryview(packet)
     trusted = False
     if host.offload:
@@ -34,17 +34,17 @@ def packet_arrives(host: Host, packet: Buffer, now: float) -> None:
     if not view:
         drop(host, Malformed.IPV4_HEADER_TRUNCATED, now)
     elif view[0] >> 4 == 4:
-        _ipv4(host, view, now, trusted)
+        _ipv4(host, view, now, trusted, looped)
     else:
-        _ipv6(host, view, now, trusted)
+        _ipv6(host, view, now, trusted, looped)
 
 
-def _ipv4(host: Host, packet: memoryview, now: float, trusted: bool) -> None:
+def _ipv4(host: Host, packet: memoryview, now: float, trusted: bool, looped: bool) -> None:
     header = ipv4.parse(packet)
     if isinstance(header, Malformed):
         drop(host, header, now)
         return
-    if not _for_us(host, header.src, header.dst, now):
+    if not looped and not _for_us(host, header.src, header.dst, now):
         return
     protocol, ecn = header.protocol, header.tos & FIELD
     payload = packet[header.header_length : header.total_length]
@@ -71,13 +71,13 @@ def _ipv4(host: Host, packet: memoryview, now: float, trusted: bool) -> None:
     _transport(host, header.src, header.dst, protocol, payload, packet, now, trusted, ecn)
 
 
-def _ipv6(host: Host, packet: memoryview, now: float, trusted: bool) -> None:
+def _ipv6(host: Host, packet: memoryview, now: float, trusted: bool, looped: bool) -> None:
     header = ipv6.parse(packet)
     if isinstance(header, Malformed):
         drop(host, header, now)
         _tell_what_is_wrong(host, packet, now)
         return
-    if not _for_us(host, header.src, header.dst, now):
+    if not looped and not _for_us(host, header.src, header.dst, now):
         return
     payload = packet[header.payload_offset : header.payload_offset + header.payload_length]
     protocol, ecn = header.next_header, header.traffic_class & FIELD

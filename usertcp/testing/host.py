@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 from typing import Any, Final
 
@@ -11,6 +12,8 @@ import trio
 from usertcp.observe.recorder import Recorder
 from usertcp.runtime.driver import Driver
 from usertcp.runtime.listener import TcpListener
+from usertcp.runtime.sockets.names import Hosts
+from usertcp.runtime.sockets.programs import trio_sockets
 from usertcp.runtime.stack import DEFAULT_BACKLOG, Stack
 from usertcp.runtime.stream import TcpStream
 from usertcp.stack.host import Host, HostConfig
@@ -51,12 +54,10 @@ class _Life:
         if self.programs is not None:
             self.programs.cancel_scope.cancel()
         self.host.trace = None  # nobody is there to see it
+        self.stack.stop_listening()
         now = trio.current_time()
         for connection in list(self.host.connections.values()):
             connection.forget(now, why)
-        for listener in list(self.host.listeners.values()):
-            if isinstance(listener.user, TcpListener):
-                listener.user.close()
         self.driver.settle(now)
 
 
@@ -71,6 +72,7 @@ class NetworkHost:
         config: HostConfig,
         seed: int,
         send_out: Callable[[NetworkHost, bytes], None],
+        names: Callable[[], Hosts],
         nursery: trio.Nursery,
     ) -> None:
         self.name = name
@@ -80,6 +82,7 @@ class NetworkHost:
         self.config = config
         self._seed = seed
         self._send_out = send_out
+        self._names = names
         self._nursery = nursery
         self._lives = [self._new_life(1)]
 
@@ -118,10 +121,25 @@ class NetworkHost:
         return self.stack.stats()
 
     def start_soon(self, program: Callable[..., Awaitable[Any]], *args: Any) -> None:
-        """Run ``program(*args)`` as a task on this host: it is cancelled when the host reboots."""
+        """Run ``program(*args)`` as a task on this host, with its :meth:`sockets`: it is cancelled when the host
+        reboots."""
         programs = self._lives[-1].programs
         assert programs is not None
-        programs.start_soon(program, *args)
+        programs.start_soon(self._run, program, args, name=program)
+
+    async def _run(self, program: Callable[..., Awaitable[Any]], args: tuple[Any, ...]) -> None:
+        with self.sockets():
+            await program(*args)
+
+    @contextmanager
+    def sockets(self, hosts: Hosts | None = None) -> Iterator[None]:
+        """Inside of the ``with`` block, and in tasks that are started there, trio's own sockets are this host's.
+
+        As :func:`usertcp.trio_sockets`; the hosts of the network are known by their names, and besides them only
+        ``hosts``.
+        """
+        with trio_sockets(self.stack, hosts={**self._names(), **(hosts or {})}, system_names=False):
+            yield
 
     async def reboot(self) -> None:
         """Off and on again: all connections and listeners are forgotten, and not a packet says so.

@@ -58,7 +58,7 @@ class Network:
         config = config or HostConfig()
         if settings is not None:
             config = replace(config, settings=settings)
-        host = NetworkHost(name, addresses, mtu, config, self.seed, self._send, self._nursery)
+        host = NetworkHost(name, addresses, mtu, config, self.seed, self._send, self._names, self._nursery)
         self.hosts[name] = host
         await host.start()
         return host
@@ -87,6 +87,9 @@ class Network:
             for address in direction.receiver.raw_addresses:
                 self._routes[direction.sender.name, address] = link, direction
         return link
+
+    def _names(self) -> dict[str, tuple[str, ...]]:
+        return {name: host.addresses for name, host in self.hosts.items()}
 
     def tap(self, see: Tap) -> None:
         """Have ``see`` called with each packet that a host sends, as it enters its link.  It must not raise."""

@@ -20,8 +20,10 @@ import trio
 
 from usertcp.runtime.sockets import addresses
 from usertcp.runtime.sockets.endpoint import Endpoint
+from usertcp.sim.posix.addresses import is_any
 from usertcp.sim.posix.errors import NotSupported
 from usertcp.sim.posix.sockets import Receiving, Sending
+from usertcp.stack import loopback
 from usertcp.tcp.errors import TcpError
 
 if TYPE_CHECKING:
@@ -128,7 +130,11 @@ class PlainSocket:
 
     def getpeername(self) -> Any:
         """The peer's address.  Raises OSError ENOTCONN."""
-        return addresses.to_python(self._call(self.endpoint.peer_name))
+        endpoint = self.endpoint
+        try:
+            return addresses.to_python(endpoint.peer_name())
+        except OSError as error:
+            _tell(error, endpoint.connection)
 
     def __enter__(self) -> Self:
         return self
@@ -168,6 +174,7 @@ class PlainSocket:
     def listen(self, backlog: int = 128) -> None:
         """As :meth:`socket.socket.listen`."""
         endpoint = self.endpoint
+        self._table.check_running()
         self._call(lambda: endpoint.listen(backlog))
 
     @trio.lowlevel.enable_ki_protection
@@ -182,7 +189,11 @@ class PlainSocket:
         """As :meth:`socket.socket.connect`, with a numeric host.  Raises BlockingIOError as long as the handshake
         lasts: call it again."""
         endpoint = self.endpoint
-        self._run(endpoint.connect(addresses.from_python(endpoint.domain, address)))
+        self._table.check_running()
+        there = addresses.from_python(endpoint.domain, address)
+        if is_any(there.address):  # as a kernel has it
+            there = there._replace(address=loopback.IPV4 if endpoint.domain == socket.AF_INET else loopback.IPV6)
+        self._run(endpoint.connect(there))
 
     @trio.lowlevel.enable_ki_protection
     def shutdown(self, how: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from errno import ENETDOWN
 from typing import TYPE_CHECKING
 
 import trio
@@ -25,7 +26,9 @@ class SocketTable(System):
     def __init__(self, host: Host, driver: Driver) -> None:
         buffer = host.config.settings.send_buffer
         super().__init__(host, trio.current_time(), "linux", SocketConfig(send_buffer=buffer, most_send_buffer=buffer))
+        host.loopback = True
         self._driver = driver
+        self._stopped = False
         #: By age, so that searches find the same in each run.
         self._open: dict[Endpoint, None] = {}
 
@@ -49,8 +52,15 @@ class SocketTable(System):
         """Let the host put out what a call brought about, and wake whom it concerns."""
         self._driver.settle(self.now)
 
-    def shut_down(self) -> None:
-        """The stack ends: nobody can be accepted any more, and who waits for that learns it."""
+    def check_running(self) -> None:
+        """Raises OSError ENETDOWN where nothing can be opened any more."""
+        if self._stopped or self._driver.has_ended:
+            raise OSError(ENETDOWN, "this stack has stopped")
+
+    def stop(self) -> None:
+        """Close all sockets that listen, and have no new ones; who waits in ``accept`` is told."""
+        self._stopped = True
+        self.tick()
         for endpoint in list(self._open):
             if endpoint.listening:
                 endpoint.let_go()

@@ -198,6 +198,7 @@ class TrioSocket(trio.socket.SocketType):
     async def _when_ready(self, waiter: Waiter, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call until it need not wait.  A checkpoint; where it is cancelled, nothing has happened."""
         await trio.lowlevel.checkpoint_if_cancelled()
+        waiter.listen()
         try:
             result = call(*args, **kwargs)
         except BlockingIOError:
@@ -210,6 +211,7 @@ class TrioSocket(trio.socket.SocketType):
             return result
         while True:
             await self._sleep(waiter)
+            waiter.listen()
             try:
                 return call(*args, **kwargs)
             except BlockingIOError:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def bind(socket: Socket, address: SocketAddress, *, in_use: bool) -> None:
     """Give ``socket`` its own address; ``in_use``: it is connected or listens, and can have no other."""
     address = checked(socket.domain, address)
-    if not is_any(address.address) and on_the_wire(address.address) not in socket.machine.host.address_set:
+    if not is_any(address.address) and not socket.machine.host.is_own(on_the_wire(address.address)):
         raise failure(EADDRNOTAVAIL)
     if in_use or socket.local.port:
         raise failure(EINVAL)

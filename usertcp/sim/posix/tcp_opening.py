@@ -20,6 +20,7 @@ from usertcp.sim.posix.addresses import SocketAddress, checked, for_socket, is_a
 from usertcp.sim.posix.descriptors import File, Steps
 from usertcp.sim.posix.errors import failure
 from usertcp.sim.posix.times import EPSILON
+from usertcp.stack import loopback
 from usertcp.stack.errors import AddressInUse, InvalidRemoteAddress, NotOurAddress
 from usertcp.stack.listener import Listener
 from usertcp.tcp.states import State
@@ -68,12 +69,11 @@ def _listener(socket: TcpSocket) -> Listener:
     host, port = socket.machine.host, socket.local.port
     fast_open = socket.fast_open if socket.machine.config.fast_open & tcp_fast_open.SERVER else 0
     addresses = _listening_addresses(socket)
-    try:
-        listener = host.listen(
-            port, address=addresses[0], backlog=_places(socket), settings=socket.settings, fast_open=fast_open
-        )
-    except AddressInUse:
-        raise failure(EADDRINUSE) from None
+    if any((port, address) in host.listeners for address in addresses):
+        raise failure(EADDRINUSE)
+    listener = host.listen(
+        port, address=addresses[0], backlog=_places(socket), settings=socket.settings, fast_open=fast_open
+    )
     for address in addresses[1:]:
         host.listeners[port, address] = listener
     return listener
@@ -83,13 +83,15 @@ def _listening_addresses(socket: TcpSocket) -> list[bytes | None]:
     """For the host's table: None stands for all of its addresses, of both families."""
     if not is_any(socket.local.address):
         return [on_the_wire(socket.local.address)]
-    sizes = {len(address) for address in socket.machine.host.addresses}
+    host = socket.machine.host
+    sizes = {len(address) for address in host.addresses}
     wanted = {4} if socket.domain == c.AF_INET else {4, 16}
     if socket.flag(c.SOL_IPV6, c.IPV6_V6ONLY):
         wanted = {16}
     if sizes <= wanted:
         return [None]
-    mine: list[bytes | None] = [address for address in socket.machine.host.addresses if len(address) in wanted]
+    all_of_them = (*host.addresses, *(loopback.ADDRESSES if host.loopback else ()))
+    mine: list[bytes | None] = [address for address in all_of_them if len(address) in wanted]
     if not mine:
         raise failure(EADDRNOTAVAIL)
     return mine
