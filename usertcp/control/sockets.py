@@ -122,6 +122,8 @@ def _values(form: type[Socket] | type[Status], made: Mapping[str, Any]) -> dict[
     for field in fields(form):
         try:
             values[field.name] = _READERS[str(field.type)](made[field.name])
+        except BadSocket:
+            raise
         except (KeyError, TypeError, ValueError):
             raise BadSocket(f"a socket's {field.name} is missing or wrong") from None
     return values
@@ -137,7 +139,8 @@ def _of_type(*types: type) -> Callable[[Any], Any]:
 
 
 def _address(value: Any) -> bytes:
-    return ip_address(_of_type(str)(value)).packed if value else b""
+    text = _of_type(str)(value)
+    return ip_address(text).packed if text else b""
 
 
 def _moments(value: Any) -> dict[str, float]:
