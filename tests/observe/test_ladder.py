@@ -79,6 +79,18 @@ Connection 1: usertcp 192.0.2.2:80 ◀── peer 192.0.2.1:43211
                        │ closed before: done                      │
     1.800              │ ended in good order                      │
 1.8 ms · sent 5 segments, 154 bytes · received 6 segments, 73 bytes
+Opened by     the peer (active OPEN); usertcp was listening (passive OPEN)
+Handshake     peer: SYN=1 ACK=0, ISN 2954113876; acknowledges nothing yet
+              usertcp: SYN=1 ACK=1, ISN 1774102233, ack 2954113877 = 2954113876
+              + 1
+              peer: SYN=0 ACK=1, ack 1774102234 = 1774102233 + 1
+Closed first  the peer, at 1.200 ms
+              in four segments: FIN (the peer), ACK (usertcp), FIN (usertcp),
+              ACK (the peer)
+TIME-WAIT     the peer waits, it is inferred; how long is its affair
+              who closes first, waits: its ACK is the last segment, and if that
+              is lost the other's FIN comes again and must be answered; and what
+              still strays must not reach a later connection of these two ports
 usertcp CLOSED ─▶ LISTEN 0.100 ─▶ SYN-RECEIVED 0.300 ─▶ ESTABLISHED 0.600
         ─▶ CLOSE-WAIT 1.200 ─▶ LAST-ACK 1.400 ─▶ CLOSED 1.700
 peer ◇  CLOSED ─▶ SYN-SENT 0.200 ─▶ ESTABLISHED 0.400 ─▶ FIN-WAIT-1 1.100
@@ -136,7 +148,7 @@ def test_numbers_on_the_arrow_are_never_cut_off(script: Make) -> None:
 def test_absolute_sequence_numbers(visit: Any) -> None:
     text = "\n".join(_draw(visit.events, telling=Telling(absolute=True), width=120))
     assert "SYN,ACK seq=1774102233 ack=2954113877" in text
-    assert "ISN" not in text.replace("is ISN", "")
+    assert "(ISN" not in text
 
 
 def test_relative_numbers_wrap(script: Make) -> None:
@@ -171,7 +183,7 @@ def test_bulk_is_folded_and_what_follows_is_shown(script: Make) -> None:
     made.request()
     made.close(ack=made.bulk(3000))
     lines = _draw(made.events)
-    assert len(lines) < 60
+    assert len(lines) < 80
     text = " ".join(" ".join(lines).replace("│", " ").split())
     assert "… ▶ 29,990 segments, 43.8 MB; ◀ 2,998 segments, no data …" in text
     fold = next(index for index, line in enumerate(lines) if "…" in line)

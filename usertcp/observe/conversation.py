@@ -10,6 +10,7 @@ from usertcp.observe.names import amount, counted, socket_text
 from usertcp.observe.path import Journey
 from usertcp.observe.peer import Peer
 from usertcp.observe.remarks import Said
+from usertcp.observe.summary import Summary
 from usertcp.tcp.events import Joined, Opened, PeerSeen, SegmentIn, SegmentOut, StrayIn, StrayOut, TraceEvent
 from usertcp.tcp.states import State
 from usertcp.wire.tcp import ACK, FIN, SYN
@@ -86,6 +87,7 @@ class Conversation:
         self.ours = End()
         self.theirs = End()
         self.kernel = KernelView()
+        self.questions = Summary()
         #: A reading of the peer's end that waits for the segment that it was taken with.
         self.reading: PeerSeen | None = None
         self.fold = Fold()
@@ -135,7 +137,7 @@ class Conversation:
         self.shown[said.kind] += 1
         return self.shown[said.kind] <= said.often
 
-    def summary(self) -> tuple[str, ...]:
+    def totals_told(self) -> tuple[str, ...]:
         """The totals in words, one phrase each."""
         totals = self.totals
         parts = [

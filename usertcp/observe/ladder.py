@@ -17,9 +17,12 @@ from usertcp.observe.lines import Line, Role, Span, wrap
 from usertcp.observe.narrator import CONCISE, Narrator, Telling
 from usertcp.observe.path import Stop
 from usertcp.observe.story import Arrow, Begun, Ended, Folded, Note, Rung, Turn
+from usertcp.observe.summary import Answer
 from usertcp.observe.tales import Tale, tales
 from usertcp.tcp.events import TraceEvent
 
+#: The column of the questions under a ladder.
+_QUESTION: Final = 14
 _KNOWN_AND_INFERRED: Final = "◆ known   ◇ inferred"
 _KEYS: Final = {
     False: "◆ ours   ◇ the peer's, inferred",
@@ -95,7 +98,17 @@ class Drawing:
         prefix = f"{number} " if self._numbered else ""
         phrases = [*(f"{phrase} ·" for phrase in rung.summary[:-1]), *rung.summary[-1:]]
         lines += _flow(prefix, [(Span(phrase, Role.DIM),) for phrase in phrases], self._width)
+        for answer in rung.answers:
+            lines += self._answer(answer, prefix)
         return lines + self._path(rung, prefix)
+
+    def _answer(self, answer: Answer, prefix: str) -> list[Line]:
+        """A question and its answer, in two columns."""
+        indent = len(prefix) + _QUESTION
+        texts = [line for text in answer.lines for line in wrap([Span(text, Role.PLAIN)], self._width - indent)]
+        first = Span(f"{prefix}{answer.question:{_QUESTION}}", Role.TITLE)
+        blank = Span(" " * indent, Role.PLAIN)
+        return [(blank if index else first, *text) for index, text in enumerate(texts)]
 
     def _path(self, rung: Ended, prefix: str) -> list[Line]:
         """The path that both ends took through figure 5, and when."""

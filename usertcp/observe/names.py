@@ -93,8 +93,8 @@ def counted(count: int, what: str) -> str:
 
 def several(count: int, what: str) -> str:
     """``count`` of something that a noun or a participle names: ``"2 probes"``, ``"2 sent again"``."""
-    return f"{count:,} {what}" if what in _PARTICIPLES else counted(count, what)
+    return f"{count:,} {what}" if what.startswith(_PARTICIPLES) else counted(count, what)
 
 
-_PARTICIPLES: Final = ("dropped", "sent again", "out of order")
+_PARTICIPLES: Final = ("dropped", "sent again", "out of order", "held back")
 _UNITS: Final = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))

@@ -89,6 +89,7 @@ class Narrator:
         if conversation is not self._whose:
             rungs = self._release() + rungs
         conversation.ended = conversation.journey.ended = event.time
+        conversation.questions.feed(event)
         return rungs + self._tell(conversation, event)
 
     def flush(self) -> list[Rung]:
@@ -346,8 +347,12 @@ class Narrator:
         return list(conversation.fold.end(conversation.story))
 
     def _ended(self, conversation: Conversation, text: str, role: Role) -> Ended:
-        path = conversation.journey.path() if conversation.number else None
-        return Ended(conversation.story, conversation.ended, text, role, conversation.summary(), path)
+        totals = conversation.totals_told()
+        if not conversation.number:
+            return Ended(conversation.story, conversation.ended, text, role, totals, (), None)
+        path = conversation.journey.path()
+        answers = tuple(conversation.questions.answers(path))
+        return Ended(conversation.story, conversation.ended, text, role, totals, answers, path)
 
 
 #: What a segment for no connection is answered with.

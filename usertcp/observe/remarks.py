@@ -165,7 +165,7 @@ def _of_silence(event: HeldBack) -> Said:
     text, often = _SILENCES.get(event.reason, (for_terminal(event.reason), 1))
     text = text.format(room=amount(event.room) if event.room > 0 else "no")
     waiting = f"{amount(event.unsent)} held back: " if event.unsent else ""
-    kind = f"hold by {for_terminal(event.reason)}"
+    kind = f"held back by {for_terminal(event.reason)}"
     return Said(kind, _with_section(waiting + text, event.section), loud=often > 0, often=often or 5)
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 from usertcp.observe.lines import Role
 from usertcp.observe.path import Path
 from usertcp.observe.remarks import cited
+from usertcp.observe.summary import Answer
 from usertcp.tcp.states import State
 
 
@@ -124,14 +125,18 @@ class Folded(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """Nothing more comes of this story; ``summary`` counts, in short phrases, ``path`` is what both ends went
-    through."""
+    """Nothing more comes of this story.
+
+    ``summary`` counts, in short phrases; ``answers`` are those to the classical questions about a connection; ``path``
+    is what both ends went through, and None where there was no connection.
+    """
 
     story: int
     time: float
     text: str
     role: Role
     summary: tuple[str, ...]
+    answers: tuple[Answer, ...]
     path: Path | None
 
 
