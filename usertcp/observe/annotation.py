@@ -254,7 +254,9 @@ class Annotator:
             self._comments.append(text)
         elif isinstance(event, (HeldBack, Deleted)):
             if self._outgoing and self._outgoing[-1].conn == event.conn:
-                self._outgoing[-1].comments.append(text)
+                # With the connection ends what waited for a further segment, as the step that its RST was sent for.
+                waiting = self._notes.pop(event.conn, []) if isinstance(event, Deleted) else []
+                self._outgoing[-1].comments += [*(note.text for note in waiting), text]
         else:
             flags = _CARRIED_OUT_BY.get(event.event, 0) if isinstance(event, Transitioned) else 0
             self._note(event.conn, text, flags)

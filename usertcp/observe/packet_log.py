@@ -26,6 +26,12 @@ _ENTRY: Final = 400
 
 _PORTS: Final = Struct("!HH")
 
+# Looked up once: the sink is called inside the core.
+_OPENED: Final = Kind.OPENED
+_SEGMENT_IN: Final = Kind.SEGMENT_IN
+_SEGMENT_OUT: Final = Kind.SEGMENT_OUT
+_DELETED: Final = Kind.DELETED
+
 
 class Numbers(NamedTuple):
     """What a connection has in mind, windows in bytes and times in seconds."""
@@ -114,13 +120,13 @@ class PacketLog:
         """A trace event."""
         kind = flat[0]
         self._add(flat, _ENTRY)
-        if kind is Kind.SEGMENT_OUT:
+        if kind is _SEGMENT_OUT:
             self._add_numbers(flat[2])
-        elif kind is Kind.SEGMENT_IN:
+        elif kind is _SEGMENT_IN:
             self._arrived_for = flat[2]
-        elif kind is Kind.OPENED:
+        elif kind is _OPENED:
             self._remember(flat)
-        elif kind is Kind.DELETED:
+        elif kind is _DELETED:
             self._blocks.pop(flat[2], None)
 
     def _remember(self, opened: tuple[Any, ...]) -> None:
