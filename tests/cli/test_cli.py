@@ -19,7 +19,7 @@ def run(*arguments: str) -> Result:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["nonsense"], "there is no command nonsense; there are listen, try, connect, states"),
+        (["nonsense"], "there is no command nonsense; there are listen, try, connect, "),
         (["\x1b[31m"], "there is no command '\\x1b[31m'"),
         (["--nonsense"], "No such option"),
         (["listen"], "PORT"),
