@@ -7,10 +7,15 @@ import sys
 
 import click
 
+from usertcp.cli.ending import Failure
+from usertcp.cli.recorded import recorded
 from usertcp.observe import diagram_text
 from usertcp.observe.diagram import to_json, to_mermaid
+from usertcp.observe.diagram_path import listing, walks
 from usertcp.observe.diagram_svg import to_svg
 from usertcp.observe.escape import for_ascii
+from usertcp.observe.lines import plain
+from usertcp.observe.path import Path, paths
 from usertcp.observe.printer import can_draw
 
 
@@ -29,8 +34,20 @@ from usertcp.observe.printer import can_draw
     is_flag=True,
     help="In text: also the events that leave a state as it is, and those that cannot happen.",
 )
-def states(form: str, complete: bool) -> None:
+@click.option(
+    "--path",
+    "events",
+    metavar="EVENTS",
+    type=click.Path(dir_okay=False, allow_dash=True),
+    help="Show the way that a connection took, out of what --events FILE or --json of try, listen or connect wrote "
+    "(- is stdin); text and svg.",
+)
+@click.option("--conn", type=click.IntRange(min=1), metavar="N", help="With --path: the connection; else the first.")
+def states(form: str, complete: bool, events: str | None, conn: int | None) -> None:
     """Print TCP's state diagram and the table that this stack runs (RFC 9293)."""
+    if events is not None:
+        _way(form, _path(events, conn))
+        return
     match form:
         case "mermaid":
             click.echo(to_mermaid(), nl=False)
@@ -39,8 +56,34 @@ def states(form: str, complete: bool) -> None:
         case "json":
             click.echo(to_json(), nl=False)
         case _:
-            text = _text(complete)
-            click.echo(text if can_draw(sys.stdout) else for_ascii(text), nl=False)
+            _echo(_text(complete))
+
+
+def _path(events: str, conn: int | None) -> Path:
+    """The path of connection ``conn`` of a file, or of its first one."""
+    with recorded(events) as reader:
+        found = paths(reader)
+    for path in found:
+        if conn in (None, path.conn):
+            return path
+    there = ", ".join(str(path.conn) for path in found[:20]) or "none"
+    raise Failure(f"no such connection among the events; there are: {there}")
+
+
+def _way(form: str, path: Path) -> None:
+    title = f"connection {path.conn}"
+    if form == "svg":
+        click.echo(to_svg(path, title), nl=False)
+    elif form == "text":
+        ours, _ = walks(path)
+        table = "".join(f"{plain(line)}\n" for line in listing(path))
+        _echo(f"The way of {title}, our side in heavy lines\n\n{diagram_text.diagram(ours)}\n{table}")
+    else:
+        raise click.UsageError(f"--path is drawn as text or svg, not as {form}")
+
+
+def _echo(text: str) -> None:
+    click.echo(text if can_draw(sys.stdout) else for_ascii(text), nl=False)
 
 
 def _text(complete: bool) -> str:

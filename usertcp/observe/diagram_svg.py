@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from math import hypot
 from typing import Final, NamedTuple
 
 from usertcp.observe.diagram import Edge, action, edges
+from usertcp.observe.diagram_way_svg import WAY_STYLE, Way, badges, steps_on, table_height, tables, ways_of
 from usertcp.observe.escape import for_html
+from usertcp.observe.path import Path
 from usertcp.tcp.states import State
 
 Point = tuple[float, float]
@@ -186,33 +188,65 @@ _STYLE: Final = """
 """
 
 
-def to_svg() -> str:
-    """The diagram as an SVG document of its own."""
-    return "\n".join(_document()) + "\n"
+def to_svg(path: Path | None = None, title: str = "") -> str:
+    """The diagram as an SVG document of its own; with ``path``, the way that both ends of a connection took."""
+    if path is None:
+        return (
+            "\n".join(_document(_HEIGHT, "RFC 9293, figure 5, and the transitions that the figure leaves out")) + "\n"
+        )
+    ways = ways_of(path)
+    below = list(tables(ways, _HEIGHT, _WIDTH))
+    height = _HEIGHT + table_height(ways)
+    return (
+        "\n".join(
+            _document(height, f"The way of {title}: usertcp's steps are round, the peer's are square", ways, below)
+        )
+        + "\n"
+    )
 
 
-def _document() -> Iterator[str]:
+def _document(height: float, subtitle: str, ways: tuple[Way, ...] = (), below: Iterable[str] = ()) -> Iterator[str]:
     yield (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
-        f'width="{_WIDTH}" height="{_HEIGHT}" role="img" aria-labelledby="name">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height:g}" '
+        f'width="{_WIDTH}" height="{height:g}" role="img" aria-labelledby="name">'
     )
     yield '<title id="name">The states of a TCP connection (RFC 9293, figure 5)</title>'
-    yield f"<style>{_STYLE}</style>"
+    yield f"<style>{_STYLE}{WAY_STYLE if ways else ''}</style>"
     yield "<defs>"
     yield _marker("head", "#33414e")
     yield _marker("head-extra", "#a0453a")
     yield "</defs>"
-    yield f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="#fff"/>'
+    yield f'<rect width="{_WIDTH}" height="{height:g}" fill="#fff"/>'
     yield '<text class="title" x="40" y="58">The states of a TCP connection</text>'
-    yield '<text class="sub" x="40" y="86">RFC 9293, figure 5, and the transitions that the figure leaves out</text>'
+    yield f'<text class="sub" x="40" y="86">{for_html(subtitle)}</text>'
     yield from _legend()
     yield from _areas()
+    visited = frozenset[State]().union(*(way.walk.states for way in ways))
     for edge in edges():
-        yield from _edge(edge)
+        yield from _dimmed(_edge(edge), bool(ways) and not any(steps_on(way, edge) for way in ways))
     for state, place in _PLACES.items():
-        yield _box(state, place)
-    yield _box(State.CLOSED, _END)
+        yield from _dimmed([_box(state, place)], bool(ways) and state not in visited)
+    yield from _dimmed([_box(State.CLOSED, _END)], bool(ways) and State.CLOSED not in visited)
+    for edge in edges():
+        yield from badges(ways, edge, _points(edge))
+    yield from below
     yield "</svg>"
+
+
+def _dimmed(parts: Iterable[str], dim: bool) -> Iterator[str]:
+    """What no end went through steps back."""
+    if dim:
+        yield '<g opacity="0.3">'
+    yield from parts
+    if dim:
+        yield "</g>"
+
+
+def _points(edge: Edge) -> tuple[Point, ...]:
+    """The corners of the arrow of ``edge``."""
+    if not edge.in_figure and edge.target is State.CLOSED:
+        return _escape_ends(edge.source)
+    return _ROUTES[edge.source, edge.target, edge.in_figure].points
 
 
 def _marker(name: str, colour: str) -> str:
@@ -283,12 +317,11 @@ def _escape(edge: Edge) -> Iterator[str]:
     x, y = _PLACES[edge.source]
     side = _ESCAPES[edge.source]
     names = [event.value for event in edge.events]
+    start, end = _escape_ends(edge.source)
     if side.startswith("down"):
-        start, end = (x, _bottom(edge.source)), (x, _bottom(edge.source) + 30)
         pill, text, anchor = (x, end[1] + 12), (x + 41, end[1] + 16), "start"
     else:
         sign = 1 if side == "right" else -1
-        start, end = (x + sign * _BOX_WIDTH / 2, y), (x + sign * (_BOX_WIDTH / 2 + 40), y)
         pill, text = (end[0] + sign * 33, y), (end[0] + sign * 74, y + 4)
         anchor = "start" if side == "right" else "end"
     if side == "down, text left":
@@ -302,6 +335,15 @@ def _escape(edge: Edge) -> Iterator[str]:
     )
     for index, name in enumerate(names):
         yield _text("extra-event", text[0], text[1] + 16 * index - 8 * (len(names) - 1), anchor, name)
+
+
+def _escape_ends(source: State) -> tuple[Point, Point]:
+    x, y = _PLACES[source]
+    side = _ESCAPES[source]
+    if side.startswith("down"):
+        return (x, _bottom(source)), (x, _bottom(source) + 30)
+    sign = 1 if side == "right" else -1
+    return (x + sign * _BOX_WIDTH / 2, y), (x + sign * (_BOX_WIDTH / 2 + 40), y)
 
 
 def _path(points: tuple[Point, ...]) -> str:

@@ -7,11 +7,13 @@ from textwrap import wrap
 from typing import Final, NamedTuple
 
 from usertcp.observe.diagram import Edge, action, edges
+from usertcp.observe.diagram_path import Walk
 from usertcp.tcp.states import TABLE, UNREACHABLE, Event, State
 
 _UP, _RIGHT, _DOWN, _LEFT = 1, 2, 4, 8
 #: The character for a cell, by the directions in which a line leaves it.
 _STROKES: Final = dict(zip(range(16), " ╵╶└╷│┌├╴┘─┴┐┤┬┼", strict=True))
+_HEAVY_STROKES: Final = dict(zip(range(16), " ╹╺┗╻┃┏┣╸┛━┻┓┫┳╋", strict=True))
 _HEADS: Final = {_UP: "▲", _RIGHT: "▶", _DOWN: "▼", _LEFT: "◀"}
 _OPPOSITE: Final = {_UP: _DOWN, _DOWN: _UP, _LEFT: _RIGHT, _RIGHT: _LEFT}
 
@@ -21,27 +23,28 @@ class _Canvas:
 
     def __init__(self) -> None:
         self._strokes: dict[tuple[int, int], int] = {}
+        self._heavy: set[tuple[int, int]] = set()
         self._text: dict[tuple[int, int], str] = {}
 
-    def line(self, *points: tuple[int, int]) -> int:
+    def line(self, *points: tuple[int, int], heavy: bool = False) -> int:
         """Straight lines through ``points``; returns the direction of the last."""
         heading = 0
         for (x, y), (to_x, to_y) in pairwise(points):
             heading = _heading(to_x - x, to_y - y)
             while (x, y) != (to_x, to_y):
-                self._stroke(x, y, heading)
+                self._stroke(x, y, heading, heavy)
                 x += (heading == _RIGHT) - (heading == _LEFT)
                 y += (heading == _DOWN) - (heading == _UP)
-                self._stroke(x, y, _OPPOSITE[heading])
+                self._stroke(x, y, _OPPOSITE[heading], heavy)
         return heading
 
-    def arrow(self, *points: tuple[int, int]) -> None:
+    def arrow(self, *points: tuple[int, int], heavy: bool = False) -> None:
         """A line whose last cell is an arrowhead."""
-        self._text[points[-1]] = _HEADS[self.line(*points)]
+        self._text[points[-1]] = _HEADS[self.line(*points, heavy=heavy)]
 
-    def box(self, x: int, y: int, width: int, height: int, text: str) -> None:
+    def box(self, x: int, y: int, width: int, height: int, text: str, *, heavy: bool = False) -> None:
         right, bottom = x + width - 1, y + height - 1
-        self.line((x, y), (right, y), (right, bottom), (x, bottom), (x, y))
+        self.line((x, y), (right, y), (right, bottom), (x, bottom), (x, y), heavy=heavy)
         self.put(x + (width - len(text)) // 2, y + height // 2, text)
 
     def put(self, x: int, y: int, text: str) -> None:
@@ -56,10 +59,13 @@ class _Canvas:
         return "\n".join(rows) + "\n"
 
     def _cell(self, x: int, y: int) -> str:
-        return self._text.get((x, y)) or _STROKES[self._strokes.get((x, y), 0)]
+        strokes = _HEAVY_STROKES if (x, y) in self._heavy else _STROKES
+        return self._text.get((x, y)) or strokes[self._strokes.get((x, y), 0)]
 
-    def _stroke(self, x: int, y: int, direction: int) -> None:
+    def _stroke(self, x: int, y: int, direction: int, heavy: bool) -> None:
         self._strokes[x, y] = self._strokes.get((x, y), 0) | direction
+        if heavy:
+            self._heavy.add((x, y))
 
 
 def _heading(dx: int, dy: int) -> int:
@@ -125,19 +131,25 @@ _ROUTES: Final[dict[tuple[State, State], _Route]] = {
 }
 
 
-def diagram() -> str:
-    """Figure 5 of RFC 9293, drawn from the table, in 80 columns."""
+def diagram(walk: Walk | None = None) -> str:
+    """Figure 5 of RFC 9293, drawn from the table, in 80 columns; what ``walk`` went through in heavy lines."""
     canvas = _Canvas()
+    ended = walk is not None and bool(walk.steps)  # CLOSED is drawn twice: where it begins and where it ends
     for box in _BOXES:
-        canvas.box(box.x, box.y, _WIDTH, box.height, box.state.value)
-    for edge in edges():
-        if edge.in_figure:
-            _draw(canvas, edge, _ROUTES[edge.source, edge.target])
+        begins = box.y == 0
+        heavy = walk is not None and box.state in walk.states
+        if box.state is _S.CLOSED and walk is not None:
+            heavy = walk.start is _S.CLOSED if begins else ended and walk.steps[-1].target is _S.CLOSED
+        canvas.box(box.x, box.y, _WIDTH, box.height, box.state.value, heavy=heavy)
+    drawn = [edge for edge in edges() if edge.in_figure]
+    taken = [walk is not None and bool(walk.on(edge.source, edge.target, edge.events)) for edge in drawn]
+    for edge, heavy in sorted(zip(drawn, taken, strict=True), key=lambda pair: pair[1]):
+        _draw(canvas, edge, _ROUTES[edge.source, edge.target], heavy=heavy)
     return str(canvas)
 
 
-def _draw(canvas: _Canvas, edge: Edge, route: _Route) -> None:
-    canvas.arrow(*route.points)
+def _draw(canvas: _Canvas, edge: Edge, route: _Route, *, heavy: bool) -> None:
+    canvas.arrow(*route.points, heavy=heavy)
     events = " or ".join(event.value for event in edge.events)
     actions = " or ".join(filter(None, (action(edge.source, event) for event in edge.events)))
     for text, (x, y) in ((events, route.event_at), (actions, route.action_at)):
