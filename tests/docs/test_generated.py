@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from docs_generated import pages
 
-from tools.docs_generated import pages
 from usertcp.observe.forms import KIND_NAMES
 from usertcp.stack.counters import NAMES
 
@@ -26,4 +26,4 @@ def test_every_counter_is_explained() -> None:
 def test_every_kind_of_event_has_its_section() -> None:
     lines = (ROOT / "docs/events.md").read_text().splitlines()
     missing = [name for name in KIND_NAMES.values() if f"## {name}" not in lines]
-    assert missing == [], "give each a sample, and its new fields a meaning, in tools/docs_generated.py"
+    assert missing == [], "give each a sample, and its new fields a meaning, in tools/docs_events.py"
