@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.scenarios.driver import PLAIN, established, in_state
@@ -465,3 +467,38 @@ def test_fin_into_a_closed_window() -> None:
     peer.sends(ACK, ack=2, window=0)
     assert us.state is State.FIN_WAIT_2
     peer.hears_nothing(during=300)
+
+
+def test_two_ends_that_write_before_they_read_do_not_wait_for_each_other() -> None:
+    """Both windows are closed when our application goes: what nobody will read makes room, and the peer learns of it
+    by a RST (RFC 9293 §3.6.1, SHLD-3) when it has got all that we had."""
+    us, peer = established(replace(PLAIN, initial_receive_buffer=2920, receive_buffer=2920), window=1000)
+    us.sends(bytes(2000))
+    peer.receives(ACK, length=1000)
+    peer.sends(ACK, ack=1001, window=0, data=bytes(1460))
+    peer.sends(ACK, seq=1461, ack=1001, window=0, data=bytes(1460))
+    assert us.tcb.rcv_wnd == 0
+    peer.ignores()
+    us.releases()
+    assert peer.receives(ACK, seq=1001, ack=2921).window == 2920
+    peer.sends(ACK, seq=2921, ack=1001, window=0, data=bytes(1460))
+    peer.sends(ACK, seq=4381, ack=1001, window=0, data=bytes(1460))
+    peer.receives(ACK, ack=5841)
+    peer.sends(ACK, seq=5841, ack=1001, window=5000)  # it reads
+    peer.receives(FIN | ACK, seq=1001, length=1000)
+    peer.sends(ACK, seq=5841, ack=2002)
+    peer.receives(RST, seq=2002)
+    assert us.state is State.CLOSED
+
+
+def test_a_window_that_closes_after_the_application_went() -> None:
+    us, peer = established(replace(PLAIN, initial_receive_buffer=2920, receive_buffer=2920), window=1000)
+    us.sends(bytes(2000))
+    peer.receives(ACK, length=1000)
+    peer.sends(ACK, ack=1, data=bytes(1460))
+    peer.sends(ACK, seq=1461, ack=1, data=bytes(1460))
+    us.releases()
+    peer.ignores()
+    peer.sends(ACK, seq=2921, ack=1001, window=0)
+    us.waits(5)
+    assert any(segment.window == 2920 for segment in peer.ignores())

@@ -425,6 +425,9 @@ def _nobody_reads(tcb: Connection, segment: Segment, seq: int, now: float) -> bo
         return False
     elif tcb.state is State.FIN_WAIT_2:
         calls.reset_for_lost_data(tcb, now)
+    elif not tcb.snd_wnd:
+        calls.throw_unread_away(tcb)  # what came before this
+        return False
     else:
         drop(tcb, segment, "data-after-close", "3.6.1", now)
     return True

@@ -125,7 +125,20 @@ def release(tcb: Connection, now: float) -> None:
         tcb.outlet.orphaned(tcb, now)
     if tcb.state is State.FIN_WAIT_2:
         enter_fin_wait_2(tcb, now)
+    elif not tcb.snd_wnd:
+        throw_unread_away(tcb)
     tcb.touch()
+
+
+def throw_unread_away(tcb: Connection) -> None:
+    """The peer's window is closed, and ours may be, over text that nobody will read: open ours.
+
+    Else a peer that reads only after it has written would never come to reading, and both would wait for each other.
+    """
+    if tcb.receive_buffer.ready.length:
+        tcb.unread_lost = True
+        tcb.receive_buffer.ready.clear()
+        advertised_window.may_open(tcb)
 
 
 def enter_fin_wait_2(tcb: Connection, now: float) -> None:
@@ -136,7 +149,7 @@ def enter_fin_wait_2(tcb: Connection, now: float) -> None:
     """
     if not tcb.released:
         return
-    if tcb.receive_buffer.ready.length or tcb.receive_buffer.held_bytes:
+    if tcb.unread_lost or tcb.receive_buffer.ready.length or tcb.receive_buffer.held_bytes:
         reset_for_lost_data(tcb, now)
     else:
         tcb.fin_wait_2_due = now + tcb.settings.fin_wait_2_timeout

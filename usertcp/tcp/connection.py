@@ -261,6 +261,7 @@ class Connection:
         "ts_recent",
         "ts_recent_at",
         "unacked_bytes",
+        "unread_lost",
         "usage",
         "user",
         "user_timeout",
@@ -330,6 +331,8 @@ class Connection:
         self.released = False
         #: Counted by the host among those that only have to end.
         self.is_orphan = False
+        #: What was received was thrown away unread, which the peer is to learn of when our FIN is acknowledged.
+        self.unread_lost = False
         #: The application will not read, but may still write: what this means says :attr:`Settings.reset_late_data`.
         self.receive_shut = False
         #: What :meth:`release` does with data that is not acknowledged: None: keep trying; 0: throw it

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import keepalive, output, path_mtu, persist, recovery, telling, tlp, user_timeout
+from usertcp.tcp import calls, keepalive, output, path_mtu, persist, recovery, telling, tlp, user_timeout
 from usertcp.tcp.errors import ConnectionTimedOut, tries
 from usertcp.tcp.states import Event, State
 
@@ -75,6 +75,8 @@ def _zero_window(tcb: Connection, now: float) -> None:
     if (tcb.released or tcb.user_timeout is not None) and closed_for >= limit - _EPSILON:
         _give_up(tcb, now, "user timeout", "", f"the peer kept its window closed for {closed_for:.0f} s")
         return
+    if tcb.released:
+        calls.throw_unread_away(tcb)
     if tcb.settings.zero_window_probe == "old" and tcb.rtx:
         _into_closed_window(tcb, now)
     else:
