@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from usertcp.observe.peer import Peer
-from usertcp.tcp.events import SegmentIn, SegmentOut, TraceEvent
+from usertcp.tcp.events import PeerSeen, SegmentIn, SegmentOut, TraceEvent
 from usertcp.tcp.states import Event, State
 from usertcp.wire.tcp import ACK, FIN, PSH, RST, SYN
 
@@ -194,3 +194,78 @@ def test_bulk_data_costs_no_memory(script: Make) -> None:
             peer.received_from(event)
     assert peer.state is S.ESTABLISHED
     assert not peer._under_way
+
+
+# -- What the peer's kernel says -----------------------------------------------------------------------
+
+
+def _says(state: State, after: str = "segment-out") -> PeerSeen:
+    nothing = (None,) * 7
+    return PeerSeen(0.0, 1, after, state, *nothing, "", None, None, None)
+
+
+def _read(*readings: PeerSeen, role: str = "passive") -> list[str]:
+    peer = Peer(role)
+    told = [f"{step.event or '?'}: {step.next_state}" for seen in readings for step in peer.read(seen)]
+    assert peer.exact
+    assert peer.state is readings[-1].state
+    return told
+
+
+def test_readings_go_before_what_segments_show(visit: Any) -> None:
+    peer = Peer("passive")
+    assert [step.next_state for step in peer.read(_says(S.SYN_SENT, "segment-in"))] == [S.SYN_SENT]
+    for event in visit.events:
+        if isinstance(event, SegmentOut):
+            assert peer.sent_to(event) == []
+        elif isinstance(event, SegmentIn):
+            assert peer.received_from(event) == ([], [])
+    assert peer.state is S.SYN_SENT
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "how"),
+    [
+        (S.ESTABLISHED, S.ESTABLISHED, []),
+        (S.ESTABLISHED, S.LAST_ACK, ["rcv FIN: CLOSE-WAIT", "CLOSE: LAST-ACK"]),
+        # By way of FIN-WAIT-2: CLOSING would have been seen after our FIN.
+        (S.FIN_WAIT_1, S.TIME_WAIT, ["rcv ACK of FIN: FIN-WAIT-2", "rcv FIN: TIME-WAIT"]),
+        (S.FIN_WAIT_1, S.CLOSING, ["rcv FIN: CLOSING"]),
+        (S.CLOSING, S.TIME_WAIT, ["rcv ACK of FIN: TIME-WAIT"]),
+        (S.LAST_ACK, S.CLOSED, ["rcv ACK of FIN: CLOSED"]),
+        (S.FIN_WAIT_2, S.CLOSED, ["rcv data nobody will read: CLOSED"]),
+        (S.TIME_WAIT, S.ESTABLISHED, ["rcv RST: CLOSED", "active OPEN: SYN-SENT", "rcv SYN,ACK: ESTABLISHED"]),
+    ],
+)
+def test_what_happened_between_two_readings(before: State, after: State, how: list[str]) -> None:
+    way = _read(_says(S.SYN_SENT), _says(S.ESTABLISHED), _says(before))
+    assert _read(_says(S.SYN_SENT), _says(S.ESTABLISHED), _says(before), _says(after)) == way + how
+
+
+@pytest.mark.parametrize("ours", [False, True])
+def test_a_socket_that_is_gone_was_reset_by_who_sent_the_reset(script: Make, ours: bool) -> None:
+    peer = Peer("passive")
+    peer.read(_says(S.SYN_SENT, "segment-in"))
+    peer.read(_says(S.ESTABLISHED))
+    if ours:
+        peer.sent_to(script().goes(RST, 1))
+    (step,) = peer.read(_says(S.CLOSED, "segment-out" if ours else "segment-in"))
+    assert step.event is (E.RCV_RST if ours else E.ABORT)
+
+
+def test_a_listener_of_the_kernels() -> None:
+    assert _read(_says(S.LISTEN, "open"), _says(S.SYN_RECEIVED), _says(S.ESTABLISHED), role="active") == [
+        "passive OPEN: LISTEN",
+        "rcv SYN: SYN-RECEIVED",
+        "rcv ACK: ESTABLISHED",
+    ]
+
+
+def test_the_first_reading_of_a_connection_that_was_there_before() -> None:
+    assert _read(_says(S.CLOSE_WAIT)) == ["?: CLOSE-WAIT"]
+
+
+@pytest.mark.parametrize("before", State)
+@pytest.mark.parametrize("after", State)
+def test_whatever_it_says_is_believed(before: State, after: State) -> None:
+    _read(_says(before), _says(after))

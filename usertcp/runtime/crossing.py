@@ -87,13 +87,12 @@ class CrossingDevice:
 
     def send(self, buffers: tuple[Buffer, ...]) -> bool:
         """Send one packet, or hold it back."""
-        if self._holds(buffers, inbound=False):
-            if self._arriving:
-                self._sleep.cancel()
-            return True
-        if not self._arriving:
+        held = self._holds(buffers, inbound=False)
+        if self._arriving:
+            self._sleep.cancel()
+        else:
             self._send_on()
-        return self.inner.send(buffers)
+        return held or self.inner.send(buffers)
 
     async def wait_writable(self) -> None:
         """The inner device's."""
@@ -133,6 +132,7 @@ class CrossingDevice:
         if len(self._crossings) == _REMEMBERED:
             self._end(self._crossings.pop(next(iter(self._crossings))))
         crossing = self._crossings[key] = _Crossing(trio.current_time() + PATIENCE)
+        self._sleep.deadline = min(self._sleep.deadline, crossing.due)
         return crossing
 
     def _end(self, crossing: _Crossing) -> None:

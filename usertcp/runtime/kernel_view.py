@@ -3,7 +3,10 @@
 The peer of most connections is this machine's kernel.  Writing a packet to a TUN runs the kernel's receiving side
 before the call returns, and a packet that is read was sent a moment ago: so what
 :mod:`~usertcp.runtime.sock_diag` answers directly afterwards is what that segment made of the kernel's
-end.  It stands next to the TUN, before any bad path: what counts is what reaches the kernel.
+end, and what its application, if it was quicker than the question, has done since.  An answer that speaks of a FIN
+or RST of the kernel's that has not been read yet is passed over: when that segment passes, it is asked again.
+
+It stands next to the TUN, before any bad path: what counts is what reaches the kernel.
 
 A connection of which the kernel has no socket (its peer is another machine, or a simulated one) gets no such
 events, and with nobody to hear them nothing is asked.
@@ -184,7 +187,7 @@ class KernelViewDevice:
                 return
             reading = Reading(State.CLOSED)
         if not flow.ended and (reading.state in SEND_CLOSED or reading.state is State.CLOSED):
-            return  # its FIN or RST has not been read yet: when that passes, it is asked again
+            return
         if flow.listens is not None:
             listens, flow.listens = flow.listens, None
             self._say(flow, listens, "open")
