@@ -142,16 +142,17 @@ def curves(events: Iterable[TraceEvent], conn: int | None = None, direction: Dir
             both = Curves(event.conn, Direction.OUT), Curves(event.conn, Direction.IN)
             drawn[event.conn] = both
             drawing[event.conn] = _Out(both[0], event.time), _In(both[1], event.time)
-        for each in drawing[event.conn]:
-            each.take(event)
+        for drawn_one in drawing[event.conn]:
+            drawn_one.take(event)
+    for both_drawings in drawing.values():
+        for each in both_drawings:
+            each.finish()
     made = [each for pair in drawn.values() for each in pair if direction in (None, each.direction)]
-    candidates = [each for each in made if each.acks or each.segments or each.marks]
+    candidates = [each for each in made if each.segments or each.repeats or each.early or each.marks]
     if not candidates:
         which = "of any connection" if conn is None else f"of connection {conn}"
         raise NothingToPlot(f"there is no segment {which} among the events")
     best = max(candidates, key=lambda each: each.bytes_sent)
-    for each in drawing[best.conn]:
-        each.finish()
     best.left_out += lost
     return best
 

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Final, NamedTuple
 
 from usertcp.observe.escape import for_terminal
-from usertcp.observe.lines import Line, Role, Span
+from usertcp.observe.lines import Line, Role, Span, wrap
 from usertcp.observe.plot.curves import Bar, Curves, Direction, Point
 from usertcp.observe.plot.layout import (
     Limits,
@@ -85,8 +85,8 @@ class _Plot:
     def lines(self) -> Iterator[Line]:
         curves = self._curves
         out = curves.direction is Direction.OUT
-        yield _text(for_terminal(curves.title), Role.TITLE)
-        yield _text(caption(curves), Role.DIM)
+        yield from wrap([Span(for_terminal(curves.title), Role.TITLE)], self._width)
+        yield from wrap([Span(caption(curves), Role.DIM)], self._width)
         limits, leaves = sequence_limits(curves)
         yield from self._sequence(limits)
         yield from self._legend(
