@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Final, NamedTuple
 
 from usertcp.observe.escape import for_html
+from usertcp.observe.palette import STATE_COLOURS
 from usertcp.observe.plot import thinning
 from usertcp.observe.plot.curves import Bar, Curves, Direction, Point, Span
 from usertcp.observe.plot.layout import (
@@ -19,6 +20,7 @@ from usertcp.observe.plot.layout import (
 )
 from usertcp.observe.plot.legend_svg import STYLE, Shown, legend
 from usertcp.observe.plot.scale import LogScale, Mapping, Scale, bytes_labels, duration_labels, time_labels
+from usertcp.tcp.states import State
 
 _WIDTH: Final = 1280
 _LEFT, _RIGHT = 108, 1256
@@ -30,13 +32,6 @@ _SEQUENCE, _CONGESTION, _TIMES = 440, 170, 130
 _APART: Final = 0.6
 #: A segment of a few bytes still has to be seen.
 _LEAST_BAR: Final = 5.0
-
-#: The colours of the state diagram.
-_STATE_COLOURS: Final = {
-    "CLOSED": "#eceff2", "LISTEN": "#dcebfb", "SYN-SENT": "#dcebfb", "SYN-RECEIVED": "#dcebfb",
-    "ESTABLISHED": "#d8f1df", "FIN-WAIT-1": "#fdebd3", "FIN-WAIT-2": "#fdebd3", "CLOSING": "#fdebd3",
-    "TIME-WAIT": "#fdebd3", "CLOSE-WAIT": "#f0e1f7", "LAST-ACK": "#f0e1f7",
-}  # fmt: skip
 
 
 class _Panel(NamedTuple):
@@ -153,7 +148,7 @@ class _Plot:
             width = min(self._x(span.end), _RIGHT) - x
             if width <= 0:
                 continue
-            colour = _STATE_COLOURS.get(span.what, "#eceff2")
+            colour = STATE_COLOURS[State(span.what)]
             yield (
                 f'<rect x="{x:.1f}" y="{self._top:g}" width="{width:.1f}" height="{_STRIP}" '
                 f'fill="{colour}" stroke="#fff"><title>{for_html(span.what)}</title></rect>'
