@@ -25,35 +25,45 @@ class Ended(NamedTuple):
 class Running:
     """``usertcp ARGUMENTS`` in a forked process.
 
-    Forked, not executed: in a user namespace without root an exec loses the capabilities over it.
+    Forked, not executed: in a user namespace without root an exec loses the capabilities over it.  As ``user``,
+    another uid, if that is given.
     """
 
     def __init__(
-        self, directory: Path, *arguments: str, stdin: bytes = b"", stdout_closed: bool = False
+        self,
+        directory: Path,
+        *arguments: str,
+        stdin: bytes = b"",
+        stdout_closed: bool = False,
+        user: int | None = None,
     ) -> None:
-        self._out = directory / "stdout"
+        #: Where its standard output goes.
+        self.out_path = directory / "stdout"
         source = directory / "stdin"
         source.write_bytes(stdin)
-        self._out.touch()
+        self.out_path.touch()
         reader, writer = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             os.dup2(os.open(source, os.O_RDONLY), 0)
-            os.dup2(_pipe_without_reader() if stdout_closed else os.open(self._out, os.O_WRONLY), 1)
+            os.dup2(_pipe_without_reader() if stdout_closed else os.open(self.out_path, os.O_WRONLY), 1)
             os.dup2(writer, 2)
             os.close(reader)
+            if user is not None:
+                os.setresuid(user, user, user)
             _run(arguments)
         os.close(writer)
         self._err = open(reader, encoding="utf-8", errors="surrogateescape")  # noqa: SIM115 - closed by end()
-        self._seen = ""
+        #: What :meth:`wait_until` has read of stderr.
+        self.seen = ""
         self._ended = False
 
     def wait_until(self, words: str) -> None:
         """Until a line with ``words`` was written to stderr."""
-        while words not in self._seen:
+        while words not in self.seen:
             line = self._err.readline()
-            assert line, f"it ended and never said {words!r}: {self._seen}"
-            self._seen += line
+            assert line, f"it ended and never said {words!r}: {self.seen}"
+            self.seen += line
 
     def signal(self, number: int) -> None:
         os.kill(self.pid, number)
@@ -62,9 +72,9 @@ class Running:
         """Wait for it."""
         self._ended = True
         with self._err:
-            err = self._seen + self._err.read()
+            err = self.seen + self._err.read()
         _, status = os.waitpid(self.pid, 0)
-        return Ended(os.waitstatus_to_exitcode(status), self._out.read_text(), err)
+        return Ended(os.waitstatus_to_exitcode(status), self.out_path.read_text(), err)
 
     def kill(self) -> None:
         if not self._ended:

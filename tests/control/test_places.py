@@ -1,4 +1,4 @@
-"""Where control sockets are made and found.  Each test has a process, a /run and a /tmp of its own."""
+"""Where control sockets are made and found.  Each test has a process and a /run of its own."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.control import own_places
 from usertcp.control import places
-from usertcp.runtime import namespace
 
 NOBODY = 65534
 SYSTEM = Path("/run/usertcp")
@@ -21,13 +21,7 @@ SYSTEM = Path("/run/usertcp")
 
 @pytest.fixture(autouse=True)
 def empty_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    namespace.unshare(namespace.CLONE_NEWNS)
-    namespace.mount("none", "/", None, 0x4000 | 1 << 18)  # MS_REC, MS_PRIVATE
-    for place in ("/run", "/tmp"):
-        namespace.mount("tmpfs", place, "tmpfs")
-        os.chmod(place, 0o755 if place == "/run" else 0o1777)
-    for name in ("XDG_RUNTIME_DIR", "TMPDIR", "SUDO_UID", "SUDO_GID"):
-        monkeypatch.delenv(name, raising=False)
+    own_places.hide(monkeypatch)
 
 
 @pytest.fixture
@@ -94,20 +88,20 @@ def test_another_user_may_not_connect(bound: list[places.Bound]) -> None:
 @pytest.mark.parametrize("what", ["others may write", "another's", "a link"])
 def test_a_directory_that_is_not_safe_is_not_used(bound: list[places.Bound], what: str) -> None:
     if what == "a link":
-        SYSTEM.symlink_to("/tmp")
+        SYSTEM.symlink_to(own_places.TEMPORARY)
     else:
         SYSTEM.mkdir()
         SYSTEM.chmod(0o777 if what == "others may write" else 0o755)
         os.chown(SYSTEM, NOBODY if what == "another's" else 0, -1)
     path = bind(bound)
-    assert path == Path("/tmp/usertcp-0/usertcp0.sock")
+    assert path == own_places.TEMPORARY / "usertcp-0/usertcp0.sock"
     assert str(SYSTEM) in bound[0].note
     assert SYSTEM not in places.directories()
 
 
 @pytest.mark.rootless
 def test_a_users_are_in_the_runtime_directory(bound: list[places.Bound], monkeypatch: pytest.MonkeyPatch) -> None:
-    runtime = Path("/tmp/runtime")
+    runtime = own_places.TEMPORARY / "runtime"
     runtime.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
     if os.geteuid() == 0:
@@ -125,7 +119,7 @@ def test_without_a_runtime_directory_they_are_in_tmp(bound: list[places.Bound]) 
     if os.geteuid() == 0:
         as_user(NOBODY)
     path = bind(bound)
-    assert path == Path(f"/tmp/usertcp-{os.geteuid()}/usertcp0.sock")
+    assert path == own_places.TEMPORARY / f"usertcp-{os.geteuid()}/usertcp0.sock"
     assert bound[0].note == "XDG_RUNTIME_DIR is not set"
     assert mode(path.parent) == 0o700
     assert list(places.sockets()) == [path]
@@ -133,12 +127,14 @@ def test_without_a_runtime_directory_they_are_in_tmp(bound: list[places.Bound]) 
 
 @only_root
 def test_where_there_is_no_place_at_all_it_says_why() -> None:
-    os.mkdir("/tmp/usertcp-65534")
-    os.chown("/tmp/usertcp-65534", 1000, 1000)  # somebody was there before
+    os.mkdir(own_places.TEMPORARY / "usertcp-65534")
+    os.chown(own_places.TEMPORARY / "usertcp-65534", 1000, 1000)  # somebody was there before
     as_user(NOBODY)
     with pytest.raises(places.PlaceError) as caught:
         places.bind("usertcp0")
-    assert str(caught.value) == "XDG_RUNTIME_DIR is not set; /tmp/usertcp-65534 belongs to another user"
+    assert (
+        str(caught.value) == f"XDG_RUNTIME_DIR is not set; {own_places.TEMPORARY}/usertcp-65534 belongs to another user"
+    )
     assert places.directories() == []
 
 
@@ -196,7 +192,7 @@ def test_at_the_end_only_ones_own_is_removed(bound: list[places.Bound]) -> None:
 
 @pytest.mark.rootless
 def test_a_path_of_ones_own(bound: list[places.Bound]) -> None:
-    path = Path("/tmp/mine.sock")
+    path = own_places.TEMPORARY / "mine.sock"
     bound.append(places.bind_at(path))
     assert mode(path) == 0o600
     with pytest.raises(places.PlaceError, match="Address already in use"):
@@ -204,7 +200,7 @@ def test_a_path_of_ones_own(bound: list[places.Bound]) -> None:
     bound[0].listener.close()
     bound.append(places.bind_at(path))
     with pytest.raises(places.PlaceError, match="too long"):
-        places.bind_at(Path("/tmp") / ("x" * 200))
+        places.bind_at(own_places.TEMPORARY / ("x" * 200))
 
 
 @pytest.mark.rootless

@@ -16,6 +16,8 @@ from usertcp.control.filter_parser import FilterError, parse
 from usertcp.control.protocol import Greeting
 from usertcp.observe.escape import for_terminal
 
+#: Whether we may use it tells the attempt.
+_PATH: Final = click.Path(readable=False, path_type=Path)
 _START_ONE: Final = 'start one, as "usertcp try -- sh" or "sudo usertcp listen 80"'
 
 
@@ -24,9 +26,7 @@ def choosing_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.argument("words", metavar="[FILTER]...", nargs=-1, type=click.UNPROCESSED),
         click.option("--tun", metavar="NAME", help="Only the usertcp on this interface."),
-        click.option(
-            "--socket", "path", metavar="PATH", type=click.Path(path_type=Path), help="Only the one with this socket."
-        ),
+        click.option("--socket", "path", metavar="PATH", type=_PATH, help="Only the one with this socket."),
     ):
         command = option(command)
     return command
