@@ -20,6 +20,7 @@ _VERBS: Final = {
     "connect": ("usertcp.cli.connect:connect", "Connect like netcat: stdin goes out, what comes to stdout."),
     "ss": ("usertcp.cli.ss:ss", "Show the sockets of a running usertcp, as ss does the kernel's."),
     "trace": ("usertcp.cli.trace:trace", "Show live what a running usertcp does, and why."),
+    "ladder": ("usertcp.cli.ladder:ladder", "Draw the ladders of recorded connections: text, SVG, mermaid."),
     "plot": ("usertcp.cli.plot:plot", "Plot a recorded connection: sequence numbers and windows over time."),
     "states": ("usertcp.cli.states:states", "Print the state diagram and the table behind it."),
     "drill": ("usertcp.cli.drill:drill", "Run packetdrill scripts against our stack, in virtual time."),

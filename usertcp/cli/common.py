@@ -15,11 +15,14 @@ from usertcp import HostConfig, PacketDevice, Settings, Stack
 from usertcp.cli.event_file import EventFile, event_file
 from usertcp.cli.impair import KEYS, ImpairError, Path
 from usertcp.cli.impair import parse as parse_impair
+from usertcp.cli.picture_file import picture_file
 from usertcp.cli.pumping import watch
 from usertcp.cli.telling import TELLING_OPTIONS
 from usertcp.control.server import Kept, controlled
 from usertcp.observe.capture_file import LEAST_RING
+from usertcp.observe.ladder_forms import drawing, form_of
 from usertcp.observe.narrator import Telling
+from usertcp.observe.recorder import Recorder
 from usertcp.runtime.impaired import ImpairedDevice
 from usertcp.runtime.interface import parse_address
 from usertcp.runtime.kernel_view import KernelViewDevice
@@ -54,6 +57,8 @@ class StackOptions:
     congestion: str = CONTROLLERS[0]
     #: Takes every trace event.
     events: EventFile | None = None
+    #: Keeps the events of which ladders are drawn at the end.
+    ladder: Recorder | None = None
     pcap: str | None = None
     #: What the capture may take on disk, in bytes.
     pcap_ring: int | None = None
@@ -164,6 +169,12 @@ _OPTIONS: Final = (
         help="Write each event to FILE as a line of JSON, whatever else is shown.",
     ),
     click.option(
+        "--ladder",
+        metavar="FILE",
+        type=click.Path(dir_okay=False),
+        help="Draw the ladders into FILE at the end: as text, or what .svg or .mmd (mermaid) says.",
+    ),
+    click.option(
         "--pcap",
         metavar="FILE",
         type=click.Path(dir_okay=False, allow_dash=True),
@@ -186,8 +197,13 @@ def stack_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(**arguments: Any) -> Any:
         given = {name: arguments.pop(name) for name in _NAMES}
         given["addresses"] = tuple(dict.fromkeys(given["addresses"])) or DEFAULT_ADDRESSES
-        with event_file(given.pop("events")) as events:
-            return command(options=StackOptions(**given, events=events), **arguments)
+        telling = Telling(given["absolute"], given["verbose"], given["unfold"])
+        path = given.pop("ladder")
+        with (
+            event_file(given.pop("events")) as events,
+            picture_file(path, lambda seen: drawing(seen, form_of(path), telling=telling)) as ladder,
+        ):
+            return command(options=StackOptions(**given, events=events, ladder=ladder), **arguments)
 
     update_wrapper(wrapper, command)
     for option in reversed(_OPTIONS):
@@ -230,6 +246,8 @@ async def open_stack(
     ):
         if written is not None:
             stack.attach(written)
+        if options.ladder is not None:
+            stack.attach(options.ladder)
         for warning in stack.warnings:
             say(f"usertcp: {warning}")
         if between.view is not None:

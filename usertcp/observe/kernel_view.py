@@ -59,4 +59,4 @@ def _numbers(reading: PeerSeen) -> str:
         parts.append(f"{counted(reading.unacked, 'segment')} unacknowledged")
     if reading.retransmitted:
         parts.append(f"{reading.retransmitted:,} sent again")
-    return ", ".join(parts)
+    return f"kernel: {', '.join(parts)}"

@@ -81,8 +81,7 @@ class Narrator:
     def feed(self, event: TraceEvent) -> list[Rung]:
         """The rungs that ``event`` adds; none while it is folded away or its arrow is kept."""
         if isinstance(event, Lost):
-            text = f"… {event.events:,} events are missing here …"
-            return [*self._release(), Note(0, event.time, text, Role.WARNING)]
+            return self._missing(event)
         conversation, rungs = self._conversation_of(event)
         if conversation is None:
             return rungs
@@ -91,6 +90,13 @@ class Narrator:
         conversation.ended = conversation.journey.ended = event.time
         conversation.questions.feed(event)
         return rungs + self._tell(conversation, event)
+
+    def _missing(self, event: Lost) -> list[Rung]:
+        """Events are missing: in a ladder of all, once; in one for each connection, in every one that goes on."""
+        text = f"… {event.events:,} events are missing here …"
+        rungs = self.flush()
+        going_on = [] if self._live else list(self._conversations)
+        return rungs + [Note(story, event.time, text, Role.WARNING) for story in going_on or [0]]
 
     def flush(self) -> list[Rung]:
         """What is still folded or kept; call it when no event has come for a while."""
