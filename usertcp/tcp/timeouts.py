@@ -106,7 +106,8 @@ def _expired(tcb: Connection, now: float) -> None:
     first = tcb.rtx.first
     if user_timeout.expired(tcb, first, now):
         what = "our SYN" if first.syn else "our data"
-        detail = f" ({tcb.soft_error})" if tcb.soft_error_at >= tcb.at_risk_since else ""
+        icmp = _reported(tcb).removeprefix(_at_r1(tcb)).removeprefix(": ")
+        detail = f" ({icmp})" if icmp else ""
         why = f"the peer did not acknowledge {what} within {now - tcb.at_risk_since:.0f} s{detail}"
         timer = "retransmission timed out" if tcb.user_timeout is None else "user timeout"
         _give_up(tcb, now, timer, f"after {tries(first.times_sent - 1)}", why)
@@ -160,8 +161,17 @@ def revert_backoff(tcb: Connection, seq: int, now: float) -> None:
 def _r1_reached(tcb: Connection, now: float) -> None:
     """RFC 9293 §3.8.3 (e), SHLD-9: the application may want to know before it is over."""
     tcb.outlet.count("r1-reached")
-    why = f": {tcb.soft_error}" if tcb.soft_error_at >= tcb.at_risk_since else ""
-    tcb.report(f"no acknowledgment after {tcb.settings.r1} retransmissions{why}", now)
+    why = _reported(tcb)
+    tcb.report(f"{_at_r1(tcb)}: {why}" if why else _at_r1(tcb), now)
+
+
+def _at_r1(tcb: Connection) -> str:
+    return f"no acknowledgment after {tcb.settings.r1} retransmissions"
+
+
+def _reported(tcb: Connection) -> str:
+    """The soft error of this time of waiting; "": there was none."""
+    return tcb.soft_error if tcb.soft_error_at >= tcb.at_risk_since else ""
 
 
 def _give_up(tcb: Connection, now: float, what: str, after: str, why: str) -> None:
