@@ -36,6 +36,17 @@ def blocks(data: bytes) -> list[Block]:
     return found
 
 
+def whole(data: bytes) -> int:
+    """How many bytes are whole blocks; behind them there may be the beginning of one more."""
+    at = 0
+    while len(data) - at >= 8:
+        length = struct.unpack_from("<I", data, at + 4)[0]
+        if at + length > len(data):
+            break
+        at += length
+    return at
+
+
 def options(data: bytes) -> list[tuple[int, bytes]]:
     found = []
     while data:

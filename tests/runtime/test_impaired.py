@@ -10,7 +10,7 @@ import trio.testing
 
 from usertcp.runtime.device import DeviceGone
 from usertcp.runtime.impaired import ImpairedDevice
-from usertcp.sim.impairment import PERFECT, Conditions
+from usertcp.sim.impairment import PERFECT, Conditions, Entered
 from usertcp.wire import virtio
 from usertcp.wire.buffer import Buffer
 
@@ -145,6 +145,55 @@ async def test_what_a_full_device_does_not_take_is_one_more_loss() -> None:
     assert device.send((PACKETS[0],))
     await device.wait_writable()
     assert device.counters()["path-out-not-taken"] == 1
+
+
+class Watcher(list[tuple[object, ...]]):
+    """Keeps what it is told."""
+
+    def lost_inbound(self, time: float, packet: bytes, what: tuple[str, ...]) -> None:
+        self.append(("lost", time, packet, what))
+
+    def damaged_inbound(self) -> None:
+        self.append(("damaged",))
+
+    def entered_outbound(self, packet: bytes, entered: Entered) -> None:
+        self.append(("out", packet, entered))
+
+
+@pytest.mark.parametrize("offload", [False, True], ids=["plain", "offload"])
+async def test_losses_are_told_as_they_happen(offload: bool) -> None:
+    wire, watcher = Wire(offload=offload), Watcher()
+    lost = Conditions(loss=1.0)
+    device = ImpairedDevice(wire, lost, lost, watcher=watcher)
+    header = bytes(virtio.LENGTH) if offload else b""
+    now = trio.current_time()
+    device.send((header, PACKETS[0]))
+    wire.comes(header + PACKETS[1])
+    assert device.receive() is None
+    assert watcher[0] == ("out", PACKETS[0], Entered(PACKETS[0], 0, ("lost",)))
+    kind, time, packet, what = watcher[1]
+    assert (kind, packet, what) == ("lost", header + PACKETS[1], ("lost",))
+    assert time == pytest.approx(now, abs=10)
+
+
+async def test_damage_is_told_when_the_packet_is_received(autojump_clock: trio.testing.MockClock) -> None:
+    """Also when packets that are not damaged are underway with it, and when it comes twice."""
+    wire, watcher = Wire(), Watcher()
+    bad = Conditions(corrupt=0.5, duplicate=0.5, delay=0.1)
+    device = ImpairedDevice(wire, bad, PERFECT, seed=1, watcher=watcher)
+    packets = [number.to_bytes(4, "big") * 10 for number in range(100)]
+    wire.comes(*packets)
+    seen = []
+    with trio.move_on_after(1):
+        while True:
+            before = len(watcher)
+            packet = await next_packet(device)
+            told = len(watcher) - before
+            assert told == (packet not in packets)
+            seen.append(packet)
+    assert 130 < len(seen) < 170
+    assert set(watcher) == {("damaged",)}
+    assert 0.3 < len(watcher) / len(seen) < 0.7
 
 
 async def test_the_end_of_the_device_is_the_end_of_the_path() -> None:

@@ -15,6 +15,7 @@ from usertcp.cli.common import StackOptions, say
 from usertcp.cli.ending import Failure
 from usertcp.observe.annotation import Annotated, Annotator
 from usertcp.observe.capture_file import CHUNK, STDOUT, CaptureFile
+from usertcp.observe.escape import for_terminal
 from usertcp.observe.packet_log import PacketLog
 from usertcp.observe.pcapng import Direction, Packet, Source, packet_block, preamble
 
@@ -41,7 +42,7 @@ def capture_file(path: str | None, *, ring: int | None = None, stdout: str = "")
     try:
         file = CaptureFile(path, ring=ring)
     except OSError as error:
-        raise Failure(f"the capture {path} cannot be written: {error.strerror or error}") from error
+        raise Failure(f"the capture {for_terminal(path)} cannot be written: {error.strerror or error}") from error
     try:
         yield file
     finally:
@@ -52,7 +53,7 @@ def capture_file(path: str | None, *, ring: int | None = None, stdout: str = "")
 
 
 def _say_it_ends(path: str, error: OSError) -> None:
-    say(f"usertcp: the capture {path} ends here: {error.strerror or error}")
+    say(f"usertcp: the capture {for_terminal(path)} ends here: {error.strerror or error}")
 
 
 @asynccontextmanager
@@ -132,7 +133,8 @@ class Capture:
             self._make(self._annotator.feed(self.log.take(len(self.log))))
             self._make(self._annotator.end())
         if self.log.lost:
-            say(f"usertcp: {self.log.lost:,} packets came too fast for the capture {self._options.pcap}")
+            path = for_terminal(str(self._options.pcap))
+            say(f"usertcp: {self.log.lost:,} packets came too fast for the capture {path}")
 
     def _make(self, packets: Iterable[Annotated]) -> None:
         if self._failed:
