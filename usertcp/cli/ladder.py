@@ -69,5 +69,5 @@ def _only(events: Iterable[TraceEvent], conn: int) -> Iterator[TraceEvent]:
         seen.add(event.conn)
     if conn not in seen:
         there = sorted(seen - {0})
-        known = f"there are 1 to {there[-1]}" if there else "there is none"
-        raise Failure(f"the events tell of no connection {conn}: {known}")
+        known = ", ".join(map(str, there[:10])) + (", …" if len(there) > 10 else "")
+        raise Failure(f"the events tell of no connection {conn}; they tell of {known or 'none'}")

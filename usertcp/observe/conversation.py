@@ -41,18 +41,21 @@ class End:
         if segment.flags & FIN and self.fin is None:
             self.fin = (segment.seq + segment.length) & 0xFFFFFFFF
 
-    def is_acknowledged(self, ack: int) -> str:
-        """A remark for the first segment that acknowledges this end's SYN or FIN, which count as one byte."""
+    def is_acknowledged(self, ack: int, *, absolute: bool) -> str:
+        """A remark for the first segment that acknowledges this end's SYN or FIN, which count as one byte.
+
+        ``absolute``: with numbers as on the wire.
+        """
         if self.isn is None:
             self._guess(ack)
         if self.isn is not None and not self.isn_acked:
             self.isn_acked = True
             if ack == (self.isn + 1) & 0xFFFFFFFF and not self.isn_guessed:
-                return f"ack=1 is ISN {self.isn} + 1: a SYN counts as one byte"
+                return f"ack={ack if absolute else 1} is ISN {self.isn} + 1: a SYN counts as one byte"
         if self.fin is not None and not self.fin_acked and ack == (self.fin + 1) & 0xFFFFFFFF:
             self.fin_acked = True
-            fin = self.relative(self.fin)
-            return f"ack={fin + 1} is the FIN's {fin} + 1: a FIN counts as one byte"
+            fin, ack = (self.fin, ack) if absolute else (self.relative(self.fin), self.relative(ack))
+            return f"ack={ack} is the FIN's {fin} + 1: a FIN counts as one byte"
         return ""
 
     def relative(self, number: int) -> int:
@@ -120,11 +123,12 @@ class Conversation:
             self.totals["in bytes"] += segment.length
             self.theirs.sends(segment, agreed=agreed)
 
-    def remark(self, segment: SegmentIn | SegmentOut) -> str:
+    def remark(self, segment: SegmentIn | SegmentOut, *, absolute: bool) -> str:
         """What is worth saying about the acknowledgment that ``segment`` carries."""
         if not segment.flags & ACK:
             return ""
-        return (self.theirs if isinstance(segment, SegmentOut) else self.ours).is_acknowledged(segment.ack)
+        receiver = self.theirs if isinstance(segment, SegmentOut) else self.ours
+        return receiver.is_acknowledged(segment.ack, absolute=absolute)
 
     def is_new(self, reason: str) -> bool:
         """Whether ``reason``, one of the state table's, has not been given before."""

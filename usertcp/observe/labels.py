@@ -29,7 +29,9 @@ class Labels:
             numbers.append(f"ack={self.number(receiver, segment.ack)}")
         if segment.length:
             numbers.append(f"len={segment.length}")
-        isn = f"(ISN {segment.seq})" if segment.flags & SYN and not self._absolute else ""
+        isn = ""
+        if segment.flags & SYN:
+            isn = "(ISN)" if self._absolute else f"(ISN {segment.seq})"
         window, changed = "", False
         if not segment.flags & RST:
             window, changed = self._window(segment), segment.window != sender.window

@@ -38,9 +38,9 @@ def _diagram(told: list[Tale]) -> Iterator[str]:
 
 
 def _peer(told: list[Tale]) -> str:
-    if told and all(tale.peer_is_read for tale in told):
-        return "peer (states as its kernel says)"
-    return "peer (states inferred)"
+    if not any(tale.peer_is_read for tale in told):
+        return "peer (states inferred)"
+    return "peer (states as its kernel says, where not marked as inferred)"
 
 
 def _statements(rung: Rung, started: float) -> Iterator[str]:
@@ -60,7 +60,7 @@ def _statements(rung: Rung, started: float) -> Iterator[str]:
                 yield f"Note left of U: {clock} {_escaped(f'{state}{rung.cause}')}<br/>{_escaped(why(rung))}"
             else:
                 known = "" if rung.read else " (inferred)"
-                yield f"Note right of P: {_escaped(f'{state}{rung.cause}{known}')}"
+                yield f"Note right of P: {_escaped(f'{state}{rung.cause}')}{known}"
         case Note():
             side = "left of U" if rung.ours else "right of P"
             yield f"Note {side}: {clock} {_escaped(rung.text)}"

@@ -195,7 +195,7 @@ class Narrator:
             before, after = conversation.peer.received_from(segment)
         turns = self._peer_turns(conversation, segment.time, before, read=False)
         rungs = [*self._settle(conversation), *turns] if turns else []
-        remark = conversation.remark(segment)
+        remark = conversation.remark(segment, absolute=self._telling.absolute)
         self._arrow = Arrow(
             conversation.story,
             segment.time,
@@ -267,8 +267,11 @@ class Narrator:
         return rungs
 
     def _held_reading(self, conversation: Conversation) -> list[Rung]:
+        """What is shown of a reading that waited; it was taken a moment after its segment came, but belongs before."""
         reading, conversation.reading = conversation.reading, None
-        return [] if reading is None else self._read(conversation, reading)
+        if reading is None:
+            return []
+        return self._read(conversation, reading._replace(time=min(reading.time, conversation.ended)))
 
     def _peer_turns(
         self, conversation: Conversation, time: float, steps: Sequence[PeerStep], *, read: bool
