@@ -10,6 +10,7 @@ from click.testing import CliRunner, Result
 
 from tests.observe.scenes import SCENES
 from usertcp.cli import main
+from usertcp.cli.plotting import plotted
 from usertcp.observe.jsonl import to_line
 
 
@@ -80,3 +81,9 @@ def test_the_way_of_a_connection(events: Path) -> None:
     assert run("states", "--path", events, "--format", "svg").stdout.startswith("<svg")
     refused = run("states", "--path", events, "--format", "json")
     assert (refused.exit_code, "as text or svg" in refused.stderr) == (2, True)
+
+
+def test_a_plot_of_nothing_is_empty_and_that_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert plotted(SCENES["closed_port"](), "x.svg") == ""
+    assert "x.svg stays empty: there is no segment" in capsys.readouterr().err
+    assert plotted(SCENES["bulk"](), "x.svg").startswith("<svg")

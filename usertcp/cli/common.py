@@ -16,6 +16,7 @@ from usertcp.cli.event_file import EventFile, event_file
 from usertcp.cli.impair import KEYS, ImpairError, Path
 from usertcp.cli.impair import parse as parse_impair
 from usertcp.cli.picture_file import picture_file
+from usertcp.cli.plotting import plotted
 from usertcp.cli.pumping import watch
 from usertcp.cli.telling import TELLING_OPTIONS
 from usertcp.control.server import Kept, controlled
@@ -59,6 +60,8 @@ class StackOptions:
     events: EventFile | None = None
     #: Keeps the events of which ladders are drawn at the end.
     ladder: Recorder | None = None
+    #: The same, for a plot.
+    plot: Recorder | None = None
     pcap: str | None = None
     #: What the capture may take on disk, in bytes.
     pcap_ring: int | None = None
@@ -175,6 +178,12 @@ _OPTIONS: Final = (
         help="Draw the ladders into FILE at the end: as text, or what .svg or .mmd (mermaid) says.",
     ),
     click.option(
+        "--plot",
+        metavar="FILE",
+        type=click.Path(dir_okay=False),
+        help="Plot the connection that carried most over time into FILE at the end: as text, or as SVG (.svg).",
+    ),
+    click.option(
         "--pcap",
         metavar="FILE",
         type=click.Path(dir_okay=False, allow_dash=True),
@@ -198,12 +207,13 @@ def stack_options(command: Callable[..., Any]) -> Callable[..., Any]:
         given = {name: arguments.pop(name) for name in _NAMES}
         given["addresses"] = tuple(dict.fromkeys(given["addresses"])) or DEFAULT_ADDRESSES
         telling = Telling(given["absolute"], given["verbose"], given["unfold"])
-        path = given.pop("ladder")
+        path, plot = given.pop("ladder"), given.pop("plot")
         with (
             event_file(given.pop("events")) as events,
             picture_file(path, lambda seen: drawing(seen, form_of(path), telling=telling)) as ladder,
+            picture_file(plot, lambda seen: plotted(seen, plot)) as plot_events,
         ):
-            return command(options=StackOptions(**given, events=events, ladder=ladder), **arguments)
+            return command(options=StackOptions(**given, events=events, ladder=ladder, plot=plot_events), **arguments)
 
     update_wrapper(wrapper, command)
     for option in reversed(_OPTIONS):
@@ -246,8 +256,9 @@ async def open_stack(
     ):
         if written is not None:
             stack.attach(written)
-        if options.ladder is not None:
-            stack.attach(options.ladder)
+        for picture in (options.ladder, options.plot):
+            if picture is not None:
+                stack.attach(picture)
         for warning in stack.warnings:
             say(f"usertcp: {warning}")
         if between.view is not None:

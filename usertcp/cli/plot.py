@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import sys
-from pathlib import PurePath
 
 import click
 
 from usertcp.cli.ending import Failure
+from usertcp.cli.plotting import SVG, TEXT, drawing, form_of
 from usertcp.cli.recorded import draw_into, recorded
-from usertcp.observe.lines import plain
-from usertcp.observe.plot.curves import Curves, Direction, NothingToPlot, curves
-from usertcp.observe.plot.svg import to_svg
+from usertcp.observe.plot.curves import Direction, NothingToPlot, curves
 from usertcp.observe.plot.text import MAX_WIDTH, MIN_WIDTH, to_lines
 from usertcp.observe.printer import Printer
-
-_SVG, _TEXT = "svg", "text"
 
 
 @click.command()
@@ -26,7 +22,7 @@ _SVG, _TEXT = "svg", "text"
     type=click.Choice([each.value for each in Direction]),
     help="Whose data: ours (out) or the peer's (in); by default who sent more.",
 )
-@click.option("--format", "form", type=click.Choice([_TEXT, _SVG]), help="By default what FILE's name says, else text.")
+@click.option("--format", "form", type=click.Choice([TEXT, SVG]), help="By default what FILE's name says, else text.")
 @click.option("-o", "--output", "file", metavar="FILE", type=click.Path(dir_okay=False), help="Instead of stdout.")
 @click.option("--width", type=click.IntRange(MIN_WIDTH, MAX_WIDTH), metavar="N", help="Of text, in columns.")
 def plot(
@@ -42,20 +38,8 @@ def plot(
         except NothingToPlot as error:
             raise Failure(f"nothing to plot: {error}") from error
     form = form or form_of(file)
-    if form == _TEXT and file is None:
+    if form == TEXT and file is None:
         printer = Printer(sys.stdout, width=width)
         printer.print(to_lines(drawn, printer.width))
     else:
         draw_into(file or "-", drawing(drawn, form, width))
-
-
-def form_of(file: str | None) -> str:
-    """What the name of ``file`` says that it is to hold."""
-    return _SVG if file is not None and PurePath(file).suffix.lower() == ".svg" else _TEXT
-
-
-def drawing(drawn: Curves, form: str, width: int | None = None) -> str:
-    """The plot as the text of a file."""
-    if form == _SVG:
-        return to_svg(drawn)
-    return "".join(f"{plain(line)}\n" for line in to_lines(drawn, width or 100))
