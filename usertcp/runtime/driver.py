@@ -19,6 +19,7 @@ from usertcp.stack.host import Host
 
 if TYPE_CHECKING:
     from usertcp.runtime.stream import TcpStream
+    from usertcp.tcp.connection import Connection
 
 #: Timers that fire within so many seconds of each other share a wake-up: a fraction of the shortest one.
 GRANULARITY: Final = 0.001
@@ -42,6 +43,9 @@ class Driver:
         self._clogged = trio.Event()
         self._is_clogged = False
         self._changes = trio.lowlevel.ParkingLot()
+        #: Connections whose words were put off long enough, and the task that writes them, while it sleeps.
+        self._overdue: list[Connection] = []
+        self._latecomer: trio.lowlevel.Task | None = None
 
     @trio.lowlevel.enable_ki_protection
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -53,6 +57,7 @@ class Driver:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._unclog)
                     nursery.start_soon(self._keep_time)
+                    nursery.start_soon(self._write_overdue)
                     task_status.started()
                     await self._drive()
         except* DeviceGone as gone:
@@ -131,6 +136,36 @@ class Driver:
         deadline = self._next_timer()
         if deadline < self._timer.deadline:
             self._timer.deadline = deadline
+
+    def put_off(self, connection: Connection) -> None:
+        """In place of :meth:`settle`, where the application of ``connection`` seems about to say more: what it has
+        said so far waits for :meth:`go_on`, or for the turn after :meth:`expect_no_more`."""
+        self.host.hold(connection)
+
+    def go_on(self, connection: Connection, now: float) -> None:
+        """:meth:`settle`, and what was put off of ``connection`` waits no more."""
+        self.host.let_out(connection)
+        self.settle(now)
+
+    def expect_no_more(self, connection: Connection) -> None:
+        """What was put off waits until the task that runs now has had its turn, and no longer."""
+        self._overdue.append(connection)
+        if self._latecomer is not None:
+            trio.lowlevel.reschedule(self._latecomer)
+            self._latecomer = None
+
+    @trio.lowlevel.enable_ki_protection
+    async def _write_overdue(self) -> None:
+        while True:
+            self._latecomer = trio.lowlevel.current_task()
+            await trio.lowlevel.wait_task_rescheduled(self._latecomer_cancelled)
+            overdue, self._overdue = self._overdue, []
+            if [each for each in overdue if self.host.let_out(each)]:
+                self.settle(trio.current_time())
+
+    def _latecomer_cancelled(self, _: object) -> trio.lowlevel.Abort:
+        self._latecomer = None
+        return trio.lowlevel.Abort.SUCCEEDED
 
     async def wait_for_change(self) -> None:
         """Wait until a connection has something to tell its application."""

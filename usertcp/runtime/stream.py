@@ -96,6 +96,8 @@ class TcpStream(StreamOptions, trio.abc.HalfCloseableStream):
                 self._check_open()
             if not waited:
                 await trio.lowlevel.cancel_shielded_checkpoint()
+            if self.connection.touched:
+                self._driver.expect_no_more(self.connection)
 
     def _send(self, data: bytes | bytearray | memoryview) -> int:
         now = trio.current_time()
@@ -107,7 +109,10 @@ class TcpStream(StreamOptions, trio.abc.HalfCloseableStream):
         except TcpError as error:
             raise trio.BrokenResourceError(str(error)) from error.with_traceback(None)
         if connection.touched:
-            self._driver.settle(now)
+            if self._begins_an_answer():
+                self._driver.put_off(connection)
+            else:
+                self._driver.go_on(connection, now)
         return taken
 
     def _refuse(self) -> NoReturn:
@@ -117,6 +122,18 @@ class TcpStream(StreamOptions, trio.abc.HalfCloseableStream):
             raise trio.ClosedResourceError("this side of the stream was closed by send_eof()")
         error = connection.error or ConnectionAborted(f"the stack stops, and closed the connection: {connection.state}")
         raise trio.BrokenResourceError(str(error)) from error.with_traceback(None)
+
+    def _begins_an_answer(self) -> bool:
+        """Whether what is sent now may well be followed by more, or by our FIN: most connections have one question and
+        one answer.  Less than a segment of it then waits for that (RFC 9293 §3.10.4: the FIN may go with the last
+        data), for a turn of the scheduler at most."""
+        connection = self.connection
+        return (
+            connection.opened_passively
+            and not connection.bytes_sent
+            and connection.bytes_received > 0
+            and len(connection.send_buffer) < connection.snd_mss
+        )
 
     @trio.lowlevel.enable_ki_protection
     async def wait_send_all_might_not_block(self) -> None:
@@ -177,7 +194,7 @@ class TcpStream(StreamOptions, trio.abc.HalfCloseableStream):
             self._check_open()
             now = trio.current_time()
             self.connection.close(now)
-            self._driver.settle(now)
+            self._driver.go_on(self.connection, now)
 
     @trio.lowlevel.enable_ki_protection
     async def aclose(self) -> None:
@@ -202,7 +219,7 @@ class TcpStream(StreamOptions, trio.abc.HalfCloseableStream):
         self.connection.user = None
         self._receiving.wake()
         self._sending.wake()
-        self._driver.settle(now)
+        self._driver.go_on(self.connection, now)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -142,6 +142,8 @@ class Host:
         self.out_of_order_limit = self.config.out_of_order_bytes
         self.orphans = 0
         self._touched: list[Connection] = []
+        #: Touched, and held back from :meth:`flush`.
+        self._held: set[Connection] = set()
         #: What is known of servers that may take data with a SYN.
         self.fast_open_servers = CookieCache(self.config.fast_open_servers, self.config.fast_open_penalty)
         #: Who takes UDP datagrams.
@@ -186,6 +188,20 @@ class Host:
                     self._begin_time_wait(connection)
                 self.timers.watch(connection)
             touched = self._touched
+
+    def hold(self, connection: Connection) -> None:
+        """Let :meth:`flush` leave ``connection``, which was touched, alone until :meth:`let_out`."""
+        if connection not in self._held:
+            self._touched.remove(connection)
+            self._held.add(connection)
+
+    def let_out(self, connection: Connection) -> bool:
+        """End :meth:`hold` for ``connection``; False where it was not held."""
+        if connection not in self._held:
+            return False
+        self._held.remove(connection)
+        self._touched.append(connection)
+        return True
 
     def listen(
         self,
