@@ -32,7 +32,7 @@ from usertcp.tcp.errors import ConnectionTimedOut, HostUnreachable
 from usertcp.tcp.events import Kind, Sink, segment_in
 from usertcp.tcp.reset import reset_for
 from usertcp.tcp.settings import Settings
-from usertcp.tcp.states import Event, State
+from usertcp.tcp.states import TIME_WAIT, Event
 from usertcp.tcp.time_wait import TimeWait
 from usertcp.wire import udp
 from usertcp.wire.buffer import Buffer
@@ -184,7 +184,7 @@ class Host:
             for connection in touched:
                 connection.touched = False
                 connection.put_out(now)
-                if connection.state is State.TIME_WAIT:
+                if connection.state is TIME_WAIT:
                     self._begin_time_wait(connection)
                 self.timers.watch(connection)
             touched = self._touched

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from usertcp.tcp import ecn, opening, output, sack
 from usertcp.tcp.refusal import drop
 from usertcp.tcp.reset import sequence_length
-from usertcp.tcp.states import RECEIVE_CLOSED, Event, State
+from usertcp.tcp.states import CLOSE_WAIT, CLOSING, LAST_ACK, RECEIVE_CLOSED, SYN_RECEIVED, Event
 from usertcp.wire.seq import MASK, unwrap
 from usertcp.wire.tcp import ACK, FIN, RST, SYN, Segment
 
@@ -25,7 +25,7 @@ Rule: TypeAlias = "Callable[[Connection, Segment, int, float], bool]"
 _TS_RECENT_LIFETIME: Final = 24 * 86400.0
 _OLDER: Final = 0x80000000
 #: A peer that has sent its FIN may think that we wait for that.
-BEFORE_FIN: Final = frozenset({State.CLOSE_WAIT, State.CLOSING, State.LAST_ACK})
+BEFORE_FIN: Final = frozenset({CLOSE_WAIT, CLOSING, LAST_ACK})
 
 
 # -- Table 6 ----------------------------------------------------------------------------------------------
@@ -83,7 +83,7 @@ def _in_window(tcb: Connection, segment: Segment, seq: int, now: float) -> bool:
 
 
 def _is_old(tcb: Connection, segment: Segment, end: int) -> bool:
-    return end <= tcb.rcv_nxt and not segment.flags & (RST | SYN) and tcb.state is not State.SYN_RECEIVED
+    return end <= tcb.rcv_nxt and not segment.flags & (RST | SYN) and tcb.state is not SYN_RECEIVED
 
 
 def _only_its_acknowledgment(tcb: Connection, segment: Segment, seq: int, end: int) -> bool:
@@ -113,12 +113,12 @@ def _unacceptable(tcb: Connection, segment: Segment, seq: int, end: int, now: fl
         drop(tcb, segment, "reset-outside-window", "3.10.7.4", now)
         return False
     drop(tcb, segment, "old-duplicate" if end <= tcb.rcv_nxt else "outside-window", "3.10.7.4", now)
-    if flags & SYN and tcb.state is State.SYN_RECEIVED and seq == tcb.irs:
+    if flags & SYN and tcb.state is SYN_RECEIVED and seq == tcb.irs:
         # The peer has not seen our SYN,ACK: the acknowledgment that is due is that SYN,ACK again.
         ecn.syn_again(tcb, segment)
         opening.repeat_syn(tcb)
         return False
-    if flags & SYN and tcb.state is not State.SYN_RECEIVED:
+    if flags & SYN and tcb.state is not SYN_RECEIVED:
         return True  # RFC 5961 §4: "irrespective of the sequence number"
     if flags & FIN and end == tcb.rcv_nxt and tcb.state in RECEIVE_CLOSED:
         tcb.step(Event.RCV_FIN, now)

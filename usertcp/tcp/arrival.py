@@ -29,7 +29,22 @@ from usertcp.tcp import (
 from usertcp.tcp.errors import ConnectionRefused, ConnectionReset, HostUnreachable, IcmpMeaning, TcpError
 from usertcp.tcp.events import Kind, segment_in
 from usertcp.tcp.refusal import answer_with_reset, drop
-from usertcp.tcp.states import RECEIVING, SEND_CLOSED, Event, State
+from usertcp.tcp.states import (
+    CLOSE_WAIT,
+    CLOSED,
+    CLOSING,
+    ESTABLISHED,
+    FIN_WAIT_1,
+    FIN_WAIT_2,
+    LAST_ACK,
+    LISTEN,
+    RECEIVING,
+    SEND_CLOSED,
+    SYN_RECEIVED,
+    SYN_SENT,
+    TIME_WAIT,
+    Event,
+)
 from usertcp.tcp.wakeup import OPENED, READABLE
 from usertcp.wire.seq import MASK, unwrap
 from usertcp.wire.tcp import ACK, ECE, FIN, PSH, RST, SYN, URG, Segment
@@ -50,11 +65,11 @@ def segment_arrives(tcb: Connection, segment: Segment, now: float) -> None:
     if trace is not None:
         trace(segment_in(tcb.number, segment, tcb.snd_wscale, now))
     state = tcb.state
-    if state is State.SYN_SENT:
+    if state is SYN_SENT:
         _in_syn_sent(tcb, segment, now)
-    elif state is State.LISTEN:
+    elif state is LISTEN:
         _in_listen(tcb, segment, now)
-    elif state is State.CLOSED:
+    elif state is CLOSED:
         answer_with_reset(tcb, segment, now)
     else:
         _in_other_states(tcb, segment, now)
@@ -166,7 +181,7 @@ def _established(tcb: Connection, segment: Segment, seq: int, ack: int, now: flo
         keepalive.switch(tcb, True, now)
     tcb.outlet.established(tcb, now)
     tcb.notify(OPENED)
-    if tcb.close_queued and tcb.state is State.ESTABLISHED:
+    if tcb.close_queued and tcb.state is ESTABLISHED:
         tcb.step(Event.CLOSE, now)
 
 
@@ -197,9 +212,9 @@ def _take_what_was_queued(tcb: Connection, now: float) -> None:
 
 def _in_other_states(tcb: Connection, segment: Segment, now: float) -> None:
     seq = unwrap(segment.seq, tcb.rcv_nxt)
-    if tcb.state is State.SYN_RECEIVED and not half_open.takes(tcb, segment, seq, now):
+    if tcb.state is SYN_RECEIVED and not half_open.takes(tcb, segment, seq, now):
         return
-    if segment.flags & SYN and tcb.state is State.SYN_RECEIVED:
+    if segment.flags & SYN and tcb.state is SYN_RECEIVED:
         seq = _our_simultaneous_syn_ack(tcb, segment, seq)
         if seq == tcb.irs:  # the SYN that opened this, again: its text was taken or queued already
             segment.payload = b""
@@ -211,7 +226,7 @@ def _in_other_states(tcb: Connection, segment: Segment, now: float) -> None:
         _check_rst(tcb, segment, seq, now)
         return
     if flags & SYN:  # Fourth
-        opened = tcb.state is not State.SYN_RECEIVED
+        opened = tcb.state is not SYN_RECEIVED
         if opened and tcb.settings.syn_in_window_resets and tcb.rcv_nxt <= seq < tcb.rcv_adv:
             _reset_by_syn(tcb, now)
         else:
@@ -251,10 +266,10 @@ def _check_rst(tcb: Connection, segment: Segment, seq: int, now: float) -> None:
         drop(tcb, segment, "reset-not-exact", "3.10.7.4", now)
         return
     state = tcb.state
-    if state is State.TIME_WAIT and tcb.settings.rfc1337:
+    if state is TIME_WAIT and tcb.settings.rfc1337:
         drop(tcb, segment, "reset-in-time-wait", "RFC 1337 §3", now)
         return
-    if state is State.SYN_RECEIVED:
+    if state is SYN_RECEIVED:
         if tcb.opened_passively and not tcb.early:
             _return_to_listen(tcb, Event.RCV_RST_PASSIVE, now)
             return
@@ -263,7 +278,7 @@ def _check_rst(tcb: Connection, segment: Segment, seq: int, now: float) -> None:
             if tcb.early
             else ConnectionRefused(f"connection refused in {state}: the peer took back its SYN with a RST")
         )
-    elif state in (State.CLOSING, State.LAST_ACK, State.TIME_WAIT):
+    elif state in (CLOSING, LAST_ACK, TIME_WAIT):
         error = None
     else:
         error = ConnectionReset(f"reset by peer in {state}")
@@ -300,7 +315,7 @@ def _reset_by_syn(tcb: Connection, now: float) -> None:
 
 def _check_syn(tcb: Connection, now: float) -> None:
     """Fourth, check the SYN bit: a challenge ACK, irrespective of the sequence number (RFC 5961 §4)."""
-    if tcb.state is State.SYN_RECEIVED and tcb.opened_passively and not tcb.early:
+    if tcb.state is SYN_RECEIVED and tcb.opened_passively and not tcb.early:
         _return_to_listen(tcb, Event.RCV_SYN_PASSIVE, now)
         return
     tcb.step(Event.RCV_SYN, now)
@@ -311,7 +326,7 @@ def _check_ack(tcb: Connection, segment: Segment, seq: int, now: float) -> bool:
     """Fifth, check the ACK field; False where the processing ends here."""
     ack = unwrap(segment.ack, tcb.snd_una)
     state = tcb.state
-    if state is State.SYN_RECEIVED:
+    if state is SYN_RECEIVED:
         if not tcb.snd_una < ack <= tcb.snd_nxt:
             drop(tcb, segment, "ack-of-unsent", "3.10.7.4", now)
             output.reset_with(tcb, ack, now)
@@ -346,15 +361,15 @@ def _deferred(tcb: Connection, segment: Segment) -> bool:
 def _fin_acknowledged(tcb: Connection, now: float) -> bool:
     """Our FIN is acknowledged: FIN-WAIT-1, CLOSING and LAST-ACK move on."""
     state = tcb.state
-    if state is State.FIN_WAIT_1:
+    if state is FIN_WAIT_1:
         tcb.step(Event.RCV_ACK_OF_FIN, now)
         calls.enter_fin_wait_2(tcb, now)
-        return tcb.state is State.FIN_WAIT_2
-    if state is State.CLOSING:
+        return tcb.state is FIN_WAIT_2
+    if state is CLOSING:
         tcb.step(Event.RCV_ACK_OF_FIN, now)
         _start_time_wait(tcb, now)
         return False
-    if state is State.LAST_ACK:
+    if state is LAST_ACK:
         tcb.step(Event.RCV_ACK_OF_FIN, now)
         tcb.end(now, None)
         return False
@@ -423,7 +438,7 @@ def _nobody_reads(tcb: Connection, segment: Segment, seq: int, now: float) -> bo
         calls.lost_data(tcb, now)
     elif not tcb.released:
         return False
-    elif tcb.state is State.FIN_WAIT_2:
+    elif tcb.state is FIN_WAIT_2:
         calls.reset_for_lost_data(tcb, now)
     elif not tcb.snd_wnd:
         calls.throw_unread_away(tcb)  # what came before this
@@ -504,8 +519,8 @@ def _check_fin(tcb: Connection, now: float) -> None:
     if tcb.ack_timing is None:
         tcb.need_ack()
     else:
-        tcb.ack_timing.fin_arrived(tcb, passive=after is State.CLOSE_WAIT)
-    if after is State.TIME_WAIT:
+        tcb.ack_timing.fin_arrived(tcb, passive=after is CLOSE_WAIT)
+    if after is TIME_WAIT:
         _start_time_wait(tcb, now)
 
 
@@ -527,11 +542,11 @@ def _start_time_wait(tcb: Connection, now: float) -> None:
 def icmp_error(tcb: Connection, message: str, seq: int, now: float, meaning: IcmpMeaning) -> None:
     """RFC 9293 §3.9.2.2: believe an ICMP error only where it quotes what is outstanding (RFC 5927 §4)."""
     quoted = unwrap(seq, tcb.snd_una)
-    if tcb.state in (State.CLOSED, State.LISTEN) or not tcb.snd_una <= quoted < tcb.snd_nxt:
+    if tcb.state in (CLOSED, LISTEN) or not tcb.snd_una <= quoted < tcb.snd_nxt:
         tcb.outlet.count("icmp-not-outstanding")
         return
     tcb.report(message, now)  # RFC 9293 §3.9.2.2 (SHLD-25)
-    opening_up = tcb.state in (State.SYN_SENT, State.SYN_RECEIVED)
+    opening_up = tcb.state in (SYN_SENT, SYN_RECEIVED)
     ends = _ends_opening(tcb, meaning) if opening_up else meaning is IcmpMeaning.HARD
     trace = tcb.outlet.trace
     if trace is not None:
@@ -553,7 +568,7 @@ def _ends_opening(tcb: Connection, meaning: IcmpMeaning) -> bool:
         return meaning is IcmpMeaning.HARD
     if rule != "any":
         refused = rule == "refusals" and meaning in (IcmpMeaning.HARD, IcmpMeaning.FORBIDDEN)
-        return refused and tcb.state is State.SYN_SENT
+        return refused and tcb.state is SYN_SENT
     if not tcb.opened_passively or tcb.early:
         return True
     if len(tcb.local_address) == 16:

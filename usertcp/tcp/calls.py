@@ -13,7 +13,18 @@ from usertcp.tcp.errors import (
     ConnectionReset,
     RemoteUnspecified,
 )
-from usertcp.tcp.states import SEND_CLOSED, Event, State
+from usertcp.tcp.states import (
+    CLOSE_WAIT,
+    CLOSED,
+    ESTABLISHED,
+    FIN_WAIT_1,
+    FIN_WAIT_2,
+    LISTEN,
+    SEND_CLOSED,
+    SYN_RECEIVED,
+    TIME_WAIT,
+    Event,
+)
 from usertcp.wire.tcp import Buffer
 
 if TYPE_CHECKING:
@@ -24,7 +35,7 @@ def open_passive(tcb: Connection, now: float) -> None:
     """OPEN, passive (RFC 9293 §3.10.1)."""
     was = tcb.state
     tcb.step(Event.PASSIVE_OPEN, now)
-    if was is not State.CLOSED:
+    if was is not CLOSED:
         raise ConnectionAlreadyExists(f"the connection is in {was} already")
     tcb.opened_passively = True
 
@@ -35,7 +46,7 @@ def open_active(tcb: Connection, now: float) -> None:
         raise RemoteUnspecified("an active OPEN needs the remote address and port")
     was = tcb.state
     tcb.step(Event.ACTIVE_OPEN, now)
-    if was not in (State.CLOSED, State.LISTEN):
+    if was not in (CLOSED, LISTEN):
         raise ConnectionAlreadyExists(f"the connection is in {was} already")
     opening.send_syn(tcb, now)
 
@@ -43,11 +54,11 @@ def open_active(tcb: Connection, now: float) -> None:
 def send(tcb: Connection, data: Buffer | bytearray, now: float) -> int:
     """SEND (RFC 9293 §3.10.2)."""
     state = tcb.state
-    if state is State.CLOSED:
+    if state is CLOSED:
         raise tcb.error or ConnectionDoesNotExist("the connection is closed")
     if state in SEND_CLOSED or tcb.close_queued:
         raise ConnectionClosing("this side was closed: our FIN stands behind all our data")
-    if state is State.LISTEN:
+    if state is LISTEN:
         if not tcb.remote_port:
             raise RemoteUnspecified("nobody has connected yet")
         tcb.step(Event.SEND, now)
@@ -86,20 +97,20 @@ def _received(tcb: Connection, length: int, now: float) -> None:
         advertised_window.may_open(tcb)
     elif tcb.error is not None:
         raise tcb.error
-    elif tcb.state is State.CLOSED and tcb.rcv_fin is None:
+    elif tcb.state is CLOSED and tcb.rcv_fin is None:
         raise ConnectionDoesNotExist("the connection is closed")
 
 
 def close(tcb: Connection, now: float) -> None:
     """CLOSE (RFC 9293 §3.10.4)."""
     state = tcb.state
-    if state is State.SYN_RECEIVED and (len(tcb.send_buffer) or tcb.early):
+    if state is SYN_RECEIVED and (len(tcb.send_buffer) or tcb.early):
         tcb.close_queued = True  # "queue for processing after entering ESTABLISHED state"
         return
-    if state in SEND_CLOSED or state is State.CLOSED:
+    if state in SEND_CLOSED or state is CLOSED:
         return
     after = tcb.step(Event.CLOSE, now)
-    if after is State.CLOSED:
+    if after is CLOSED:
         tcb.end(now, ConnectionAborted(f"closed before the connection was established in {state}"))
         return
     tcb.close_queued = True
@@ -108,10 +119,10 @@ def close(tcb: Connection, now: float) -> None:
 
 def release(tcb: Connection, now: float) -> None:
     """CLOSE by an application that will not RECEIVE any more (RFC 9293 §3.6.1)."""
-    if tcb.released or tcb.state is State.CLOSED:
+    if tcb.released or tcb.state is CLOSED:
         return
     tcb.released = True
-    if tcb.state is State.TIME_WAIT:
+    if tcb.state is TIME_WAIT:
         tcb.outlet.let_go(tcb)
         return
     if tcb.linger == 0:
@@ -123,7 +134,7 @@ def release(tcb: Connection, now: float) -> None:
     if not tcb.is_over:
         tcb.is_orphan = True
         tcb.outlet.orphaned(tcb, now)
-    if tcb.state is State.FIN_WAIT_2:
+    if tcb.state is FIN_WAIT_2:
         enter_fin_wait_2(tcb, now)
     elif not tcb.snd_wnd:
         throw_unread_away(tcb)
@@ -175,7 +186,7 @@ def lost_data(tcb: Connection, now: float) -> None:
 def abort(tcb: Connection, now: float, why: str) -> None:
     """ABORT (RFC 9293 §3.10.5)."""
     state = tcb.state
-    if state is State.CLOSED:
+    if state is CLOSED:
         return
     if state in _ABORT_SENDS_RST:
         output.send_reset(tcb, now)
@@ -186,12 +197,10 @@ def abort(tcb: Connection, now: float, why: str) -> None:
 def forget(tcb: Connection, now: float, why: str) -> None:
     """ABORT without a word to the peer."""
     state = tcb.state
-    if state is State.CLOSED:
+    if state is CLOSED:
         return
     tcb.step(Event.ABORT, now)
     tcb.end(now, ConnectionAborted(f"{why} in {state}"))
 
 
-_ABORT_SENDS_RST = frozenset(
-    {State.SYN_RECEIVED, State.ESTABLISHED, State.FIN_WAIT_1, State.FIN_WAIT_2, State.CLOSE_WAIT}
-)
+_ABORT_SENDS_RST = frozenset({SYN_RECEIVED, ESTABLISHED, FIN_WAIT_1, FIN_WAIT_2, CLOSE_WAIT})

@@ -46,7 +46,7 @@ from usertcp.tcp.retransmission import OrderedQueue, RetransmissionQueue
 from usertcp.tcp.rtt import make as make_estimator
 from usertcp.tcp.send_buffer import SendBuffer
 from usertcp.tcp.settings import DEFAULT, Settings
-from usertcp.tcp.states import RECEIVE_CLOSED, Event, State, step
+from usertcp.tcp.states import CLOSED, RECEIVE_CLOSED, Event, State, step
 from usertcp.tcp.status import Status, status_of
 from usertcp.tcp.telling import Told
 from usertcp.tcp.usage import Usage
@@ -311,7 +311,7 @@ class Connection:
         self.scheduled_as = 0
         self.scheduled_at = inf
 
-        self.state = State.CLOSED
+        self.state = CLOSED
         self.opened_passively = False
         #: The Fast Open option of our SYN or SYN,ACK; None: there is none.
         self.fast_open: bytes | None = None
@@ -668,7 +668,7 @@ class Connection:
     @property
     def is_over(self) -> bool:
         """The connection block is deleted."""
-        return self.state is State.CLOSED
+        return self.state is CLOSED
 
     # -- Used by the modules beside this one ------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from usertcp.tcp import output, telling
-from usertcp.tcp.states import State
+from usertcp.tcp.states import SYN_SENT
 from usertcp.wire.codepoint import CE, NOT_ECT
 from usertcp.wire.tcp import CWR, ECE, Segment
 
@@ -60,7 +60,7 @@ class Ecn:
 def syn_flags(tcb: Connection) -> int:
     """ECE and CWR of the SYN or SYN,ACK that leaves now."""
     ecn = tcb.ecn
-    if tcb.state is not State.SYN_SENT:
+    if tcb.state is not SYN_SENT:
         return ECE if ecn.listens else 0
     wanted = tcb.settings.ecn == ON or (tcb.settings.ecn != OFF and _is_dctcp(tcb))
     asking = 1 + tcb.settings.ecn_syn_retries
@@ -77,7 +77,7 @@ def peer_syn(tcb: Connection, segment: Segment) -> None:
     """The peer's SYN or SYN,ACK has come."""
     ecn = tcb.ecn
     ecn.exact = _is_dctcp(tcb)
-    if tcb.state is State.SYN_SENT:
+    if tcb.state is SYN_SENT:
         # The answer has ECE alone: a peer that only reflects reserved bits sends both (§6.1.1.2).
         ecn.listens = ecn.offered and segment.flags & _SETUP == ECE
         # A connection that sent a SYN without the offer must not send ECT (§6.1.1).

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from usertcp.tcp import opening, output, telling
 from usertcp.tcp.retransmission import Record
-from usertcp.tcp.states import State
+from usertcp.tcp.states import SYN_SENT
 from usertcp.tcp.wakeup import READABLE
 from usertcp.wire.option_layout import LAYOUTS
 from usertcp.wire.tcp import SYN, Buffer, Options, Segment
@@ -62,7 +62,7 @@ def syn_room(tcb: Connection) -> int:
     """How much data a SYN of ours brings at most: none without a cookie, none where a long one leaves no room for
     all options (-1; RFC 7413 §4.2.2, step 1a)."""
     settings = tcb.settings
-    if tcb.state is not State.SYN_SENT or tcb.fast_open is None:
+    if tcb.state is not SYN_SENT or tcb.fast_open is None:
         return 0
     if not tcb.fast_open and settings.fast_open_client_cookie:
         tcb.fast_open_outcome = FastOpenOutcome.NO_COOKIE
@@ -78,7 +78,7 @@ def syn_room(tcb: Connection) -> int:
 
 def _with_option(tcb: Connection, options: Options) -> Options:
     """The option of our SYN or SYN,ACK, in the form that the peer knows."""
-    if tcb.state is State.SYN_SENT and not tcb.settings.fast_open_client_cookie:
+    if tcb.state is SYN_SENT and not tcb.settings.fast_open_client_cookie:
         return options
     if tcb.fast_open_experiment:
         return options._replace(fast_open_experiment=tcb.fast_open)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from usertcp.tcp import output, telling
 from usertcp.tcp.errors import ConnectionTimedOut, tries
-from usertcp.tcp.states import SYNCHRONIZED, Event, State
+from usertcp.tcp.states import CLOSED, SYNCHRONIZED, TIME_WAIT, Event
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
@@ -17,7 +17,7 @@ def switch(tcb: Connection, on: bool, now: float) -> None:
     """Turn keep-alives on or off (MUST-24, MUST-25)."""
     tcb.keepalive = on
     tcb.probes = 0
-    on = on and tcb.state not in (State.CLOSED, State.TIME_WAIT)  # where nobody is left to ask
+    on = on and tcb.state not in (CLOSED, TIME_WAIT)  # where nobody is left to ask
     tcb.keepalive_due = now + tcb.settings.keepalive_idle if on else inf
     tcb.touch()
 

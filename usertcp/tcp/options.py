@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from usertcp.tcp import advertised_window
 from usertcp.tcp.congestion import registry
-from usertcp.tcp.states import State
+from usertcp.tcp.states import CLOSED
 from usertcp.tcp.wakeup import WRITABLE
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def set_keepalive_times(
 
 def keepalive_idle_changed(tcb: Connection, now: float) -> None:
     """:attr:`Settings.keepalive_idle` is another: so is the time of the next keep-alive."""
-    if tcb.keepalive and tcb.state is not State.CLOSED:
+    if tcb.keepalive and tcb.state is not CLOSED:
         tcb.set_keepalive(True, now)
         heard = max(tcb.last_arrival, -inf)
         tcb.keepalive_due = max(now, heard + tcb.settings.keepalive_idle)
@@ -92,7 +92,7 @@ def set_receive_buffer(tcb: Connection, size: int) -> None:
     size = _size(size, LEAST_RECEIVE_BUFFER)
     override(tcb, receive_buffer=size, initial_receive_buffer=size)
     tcb.rcv_buf = size
-    if tcb.state is not State.CLOSED:
+    if tcb.state is not CLOSED:
         advertised_window.may_open(tcb)
 
 

@@ -27,7 +27,7 @@ from usertcp.tcp import (
 from usertcp.tcp.events import Kind
 from usertcp.tcp.recovery import CaState, note_retransmission
 from usertcp.tcp.retransmission import Record
-from usertcp.tcp.states import SENDING, State
+from usertcp.tcp.states import SENDING, SYN_RECEIVED, SYN_SENT
 from usertcp.wire.codepoint import ECT_0, NOT_ECT
 from usertcp.wire.seq import MASK
 from usertcp.wire.tcp import ACK, ECE, FIN, NO_OPTIONS, PSH, RST, SYN, URG, Buffer, Options
@@ -54,7 +54,7 @@ def put_out(tcb: Connection, now: float) -> None:
     new_first = tcb.recovery.new_first
     if tcb.rtx.lost and not new_first:
         _resend_lost(tcb, now)
-    if tcb.state in SENDING or (tcb.early and tcb.state is State.SYN_RECEIVED):
+    if tcb.state in SENDING or (tcb.early and tcb.state is SYN_RECEIVED):
         _send_new(tcb, now)
     if new_first:
         tcb.recovery.new_first = False
@@ -82,7 +82,7 @@ def _resend_lost(tcb: Connection, now: float) -> None:
     burst, paced = _largest_burst(tcb), 0
     recovery = tcb.recovery
     while True:
-        if tcb.state is State.SYN_RECEIVED and tcb.settings.early_data_waits and not tcb.rtx.first.lost:
+        if tcb.state is SYN_RECEIVED and tcb.settings.early_data_waits and not tcb.rtx.first.lost:
             break
         in_flight = tcb.in_flight
         room = tcb.congestion.cwnd - in_flight
@@ -140,7 +140,7 @@ def resend(tcb: Connection, record: Record, now: float, rule: str) -> None:
 def send_syn(tcb: Connection, now: float, *, again: bool = False) -> None:
     """Our SYN, or SYN,ACK once the peer's has come."""
     tcb.syns_sent += 1
-    flags = SYN if tcb.state is State.SYN_SENT else SYN | ACK
+    flags = SYN if tcb.state is SYN_SENT else SYN | ACK
     options, payload = opening.syn_options(tcb), NOTHING
     if tcb.fast_open is not None and not again:
         options, payload = fast_open.add_to_syn(tcb, options, now)
@@ -209,7 +209,7 @@ def _send_new(tcb: Connection, now: float) -> None:
     tcb.limited = False
     if tcb.usage is not None and not tcb.in_flight:
         tcb.congestion.sending_again(now - tcb.last_sent_at, now)
-    may_end = tcb.close_queued and tcb.state is not State.SYN_RECEIVED  # RFC 9293 §3.10.4
+    may_end = tcb.close_queued and tcb.state is not SYN_RECEIVED  # RFC 9293 §3.10.4
     while not _ended(tcb):
         unsent = tcb.send_buffer.end - tcb.snd_nxt
         window = tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt
@@ -473,6 +473,4 @@ def transmit(
         segments = -(-len(payload) // tcb.snd_mss)
         tcb.data_segments_sent += segments
     tcb.segments_sent += segments
-    tcb.outlet.transmit(
-        tcb, seq & MASK, ack, flags, window, ts_val, ts_ecr, options, payload, now, codepoint, urgent
-    )
+    tcb.outlet.transmit(tcb, seq & MASK, ack, flags, window, ts_val, ts_ecr, options, payload, now, codepoint, urgent)

@@ -16,7 +16,7 @@ from usertcp.tcp import opening, output, telling
 from usertcp.tcp.events import Kind
 from usertcp.tcp.recovery import CaState
 from usertcp.tcp.retransmission import Record
-from usertcp.tcp.states import State
+from usertcp.tcp.states import CLOSED
 from usertcp.wire.seq import unwrap
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def packet_too_big(tcb: Connection, claimed: int, seq: int, now: float) -> None:
     path = tcb.path
     quoted = unwrap(seq, tcb.snd_una)
     record = tcb.rtx.covering(quoted)
-    if record is None or tcb.state is State.CLOSED:  # RFC 5927 §4.1
+    if record is None or tcb.state is CLOSED:  # RFC 5927 §4.1
         tcb.outlet.count("icmp-not-outstanding")
         return
     if len(tcb.local_address) == 4:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 from usertcp.tcp.events import Kind, Sink
 from usertcp.tcp.reset import sequence_length
-from usertcp.tcp.states import Event, State, step
+from usertcp.tcp.states import TIME_WAIT, Event, step
 from usertcp.wire.seq import MASK, unwrap
 from usertcp.wire.tcp import ACK, FIN, RST, SYN, Segment
 
@@ -247,9 +247,9 @@ def leave(waiting: TimeWait, event: Event, outlet: Outlet, now: float) -> None:
 
 
 def _step(waiting: TimeWait, event: Event, outlet: Outlet, now: float) -> None:
-    after, section, reason = step(State.TIME_WAIT, event)
+    after, section, reason = step(TIME_WAIT, event)
     if outlet.trace is not None:
-        outlet.trace((Kind.TRANSITION, now, waiting.number, State.TIME_WAIT, event, after, section, reason))
+        outlet.trace((Kind.TRANSITION, now, waiting.number, TIME_WAIT, event, after, section, reason))
 
 
 def _challenge(waiting: TimeWait, reason: str, outlet: Outlet, now: float) -> None:

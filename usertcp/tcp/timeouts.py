@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from usertcp.tcp import calls, keepalive, output, path_mtu, persist, recovery, telling, tlp, user_timeout
 from usertcp.tcp.errors import ConnectionTimedOut, tries
-from usertcp.tcp.states import Event, State
+from usertcp.tcp.states import SYN_RECEIVED, SYN_SENT, Event
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
@@ -134,7 +134,7 @@ def _expired(tcb: Connection, now: float) -> None:
 
 def _syn_expired(tcb: Connection, first: Record) -> None:
     settings = tcb.settings
-    if tcb.state is not State.SYN_SENT:
+    if tcb.state is not SYN_SENT:
         if not tcb.deferred or tcb.timeouts_in_row >= settings.defer_accept - 1:
             tcb.rtx.mark_all_lost()
         tcb.rtt.back_off()
@@ -178,7 +178,7 @@ def _give_up(tcb: Connection, now: float, what: str, after: str, why: str) -> No
     """R2 is reached: the connection is closed and the application told (RFC 9293 §3.8.3)."""
     state = tcb.state
     tcb.outlet.count("timed-out")
-    half_open = tcb.state is State.SYN_SENT or (tcb.state is State.SYN_RECEIVED and tcb.opened_passively)
+    half_open = tcb.state is SYN_SENT or (tcb.state is SYN_RECEIVED and tcb.opened_passively)
     if tcb.settings.reset_on_timeout == "always" and not half_open:
         output.send_reset(tcb, now)
     tcb.step(Event.USER_TIMEOUT, now)

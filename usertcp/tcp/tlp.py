@@ -6,7 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from usertcp.tcp import ecn, output, telling
-from usertcp.tcp.states import State
+from usertcp.tcp.states import SYN_RECEIVED
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
@@ -17,7 +17,7 @@ def schedule(tcb: Connection, now: float) -> None:
     recovery = tcb.recovery
     if not tcb.sack_ok or not tcb.settings.tlp or recovery.tlp_end is not None:
         return
-    if tcb.state is State.SYN_RECEIVED:
+    if tcb.state is SYN_RECEIVED:
         return  # early data (RFC 7413): it is the handshake that has to go on first
     if tcb.loss_is_reordering or recovery.active or tcb.rtx.sacked or not tcb.rtx or tcb.probing:
         return

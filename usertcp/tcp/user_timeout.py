@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf, log2
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp.states import State
+from usertcp.tcp.states import SYN_SENT
 from usertcp.wire.tcp import Options
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def patience(tcb: Connection, *, syn: bool) -> float:
     if tcb.user_timeout is not None:
         return limit(tcb, syn=syn)
     opening = tcb.settings.opening_timeout
-    return opening if syn and opening is not None and tcb.state is State.SYN_SENT else inf
+    return opening if syn and opening is not None and tcb.state is SYN_SENT else inf
 
 
 def expired(tcb: Connection, first: Record, now: float) -> bool:
@@ -43,9 +43,9 @@ def expired(tcb: Connection, first: Record, now: float) -> bool:
     settings = tcb.settings
     waited = now - since(tcb)
     if first.syn:
-        retries = settings.syn_retries if tcb.state is State.SYN_SENT else settings.syn_ack_retries
+        retries = settings.syn_retries if tcb.state is SYN_SENT else settings.syn_ack_retries
         if retries is not None:
-            linear = settings.syn_linear_timeouts if tcb.state is State.SYN_SENT else 0
+            linear = settings.syn_linear_timeouts if tcb.state is SYN_SENT else 0
             return tcb.timeouts_in_row >= retries + linear or waited >= patience(tcb, syn=True) - _EPSILON
     elif tcb.user_timeout is None:
         tries = settings.orphan_retries if tcb.released else settings.retries
