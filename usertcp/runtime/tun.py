@@ -88,7 +88,7 @@ class Tun:
 
     def receive(self) -> bytes | None:
         try:
-            packet = os.read(self._open_fd(), _READ_SIZE)
+            packet = os.read(self._fd, _READ_SIZE)  # EBADF once it is closed
         except BlockingIOError:
             return None
         except OSError as error:
@@ -104,7 +104,7 @@ class Tun:
         if self._split_in_software and _is_super_segment(buffers):
             return self._send_split(buffers)
         try:
-            written = os.writev(self._open_fd(), buffers)
+            written = os.writev(self._fd, buffers)
         except BlockingIOError:
             self._counters["write-would-block"] += 1
             return False

@@ -30,6 +30,7 @@ from usertcp.tcp import fast_open, time_wait
 from usertcp.tcp.connection import Connection
 from usertcp.tcp.errors import ConnectionTimedOut, HostUnreachable
 from usertcp.tcp.events import Kind, Sink, segment_in
+from usertcp.tcp.outlet import Outlet
 from usertcp.tcp.reset import reset_for
 from usertcp.tcp.settings import Settings
 from usertcp.tcp.states import TIME_WAIT, Event
@@ -90,7 +91,7 @@ class HostConfig:
     fast_open_keys: tuple[bytes, ...] = ()
 
 
-class Host:
+class Host(Outlet):
     """A host with ``addresses`` (4 or 16 bytes each) on one link.
 
     ``offload``: packets in both directions begin with a virtio_net_hdr (:mod:`usertcp.wire.virtio`), and
@@ -120,7 +121,6 @@ class Host:
         self.config = config or HostConfig()
         self.trace = trace
         self.stats = Counters()
-        self.count = self.stats.count
         self.connections: dict[bytes, Connection] = {}
         self.listeners: dict[tuple[int, bytes | None], Listener] = {}
         #: Packets to write, each as buffers to be joined.
@@ -134,7 +134,7 @@ class Host:
         self.resets = RateLimiter(self.config.reset_rate, self.config.reset_burst)
         self.icmp = RateLimiter(self.config.icmp_rate, self.config.icmp_burst)
         self.reassembler = Reassembler(
-            self.count, max_bytes=self.config.reassembly_bytes, max_datagrams=self.config.reassembly_datagrams
+            self.stats.count, max_bytes=self.config.reassembly_bytes, max_datagrams=self.config.reassembly_datagrams
         )
         #: What is left of connections that wait out 2 MSL.
         self.time_waits = TimeWaits()
@@ -174,7 +174,10 @@ class Host:
 
     def deadline(self) -> float:
         """When :meth:`run_timers` is needed next (``inf``: never)."""
-        return min(self.timers.deadline(), self.time_waits.next_end(), self.reassembler.deadline())
+        due, ends, expires = self.timers.deadline(), self.time_waits.next_end(), self.reassembler.deadline()
+        if ends < due:
+            due = ends
+        return expires if expires < due else due
 
     def flush(self, now: float) -> None:
         """Let each touched connection put out what it may."""
@@ -356,7 +359,7 @@ class Host:
         tos = settings.traffic_class
         self.outbox.append(template.build(reset.seq, reset.ack, reset.flags, 0, 0, None, None, NO_OPTIONS, b"", 1, tos))
 
-    # -- Connections' outlet (see usertcp.tcp.connection.Outlet) --------------------------------------
+    # -- Connections' outlet (see usertcp.tcp.outlet) --------------------------------------
 
     def transmit(
         self,
@@ -401,9 +404,15 @@ class Host:
                 )
             )
         size, tos = connection.segment_size, connection.traffic_class | ecn
+        template = connection.template
+        assert template is not None
         self.outbox.append(
-            connection.template.build(seq, ack, flags, window, urgent, ts_val, ts_ecr, options, payload, size, tos)
+            template.build(seq, ack, flags, window, urgent, ts_val, ts_ecr, options, payload, size, tos)
         )
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Raises KeyError for a name that is not in :data:`usertcp.stack.counters.NAMES`."""
+        self.stats.count(name, by)
 
     def touched(self, connection: Connection) -> None:
         """To be flushed."""
@@ -494,7 +503,7 @@ class Host:
         """It was closed."""
         self.listeners.pop((listener.port, listener.address), None)
 
-    # -- TIME-WAIT (see usertcp.tcp.time_wait.Outlet) -------------------------------------------------
+    # -- TIME-WAIT (see usertcp.tcp.outlet) -------------------------------------------------
 
     def _begin_time_wait(self, connection: Connection) -> None:
         """Its last acknowledgment is out: only a few numbers stay."""
@@ -602,13 +611,15 @@ class Host:
 
     def make_template(self, connection: Connection) -> None:
         """The headers of its packets, from its settings as they are now."""
-        there = (
-            connection.local_address, connection.remote_address, connection.local_port, connection.remote_port,
-        )  # fmt: skip
+        local, remote = connection.local_address, connection.remote_address
+        local_port, remote_port = connection.local_port, connection.remote_port
         connection.template = FrameTemplate(
-            *there,
+            local,
+            remote,
+            local_port,
+            remote_port,
             ttl=connection.settings.ttl,
-            flow_label=numbers.flow_label(self.secret, *there),
+            flow_label=numbers.flow_label(self.secret, local, remote, local_port, remote_port),
             offload=self.offload,
             layout=LAYOUTS[connection.settings.option_layout],
         )

@@ -24,12 +24,10 @@ def packet_arrives(host: Host, packet: Buffer, now: float, *, looped: bool = Fal
     view = memoryview(packet)
     trusted = False
     if host.offload:
-        header = virtio.parse(view)
-        if isinstance(header, Malformed):
-            drop(host, header, now)
+        if len(view) < virtio.LENGTH:
+            drop(host, Malformed.VIRTIO_TRUNCATED, now)
             return
-        # A partial checksum cannot be verified, a validated one need not be.
-        trusted = bool(header.flags & (virtio.NEEDS_CSUM | virtio.DATA_VALID))
+        trusted = virtio.is_trusted(view)
         view = view[virtio.LENGTH :]
     if not view:
         drop(host, Malformed.IPV4_HEADER_TRUNCATED, now)
@@ -41,7 +39,7 @@ def packet_arrives(host: Host, packet: Buffer, now: float, *, looped: bool = Fal
 
 def _ipv4(host: Host, packet: memoryview, now: float, trusted: bool, looped: bool) -> None:
     header = ipv4.parse(packet)
-    if isinstance(header, Malformed):
+    if type(header) is Malformed:
         drop(host, header, now)
         return
     if not looped and not _for_us(host, header.src, header.dst, now):
@@ -73,7 +71,7 @@ def _ipv4(host: Host, packet: memoryview, now: float, trusted: bool, looped: boo
 
 def _ipv6(host: Host, packet: memoryview, now: float, trusted: bool, looped: bool) -> None:
     header = ipv6.parse(packet)
-    if isinstance(header, Malformed):
+    if type(header) is Malformed:
         drop(host, header, now)
         _tell_what_is_wrong(host, packet, now)
         return
@@ -195,7 +193,7 @@ def _tcp(
     host: Host, src: bytes, dst: bytes, data: memoryview, now: float, trusted: bool, ecn: int
 ) -> None:
     segment = tcp.parse(data)
-    if isinstance(segment, Malformed):
+    if type(segment) is Malformed:
         drop(host, segment, now)
         return
     if not trusted and not tcp.checksum_ok(data, src, dst):

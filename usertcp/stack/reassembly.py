@@ -172,9 +172,7 @@ class Reassembler:
 
     def deadline(self) -> float:
         """When :meth:`expire` has something to do, in seconds; ``math.inf`` for never."""
-        for partial in self._partials.values():
-            return partial.deadline
-        return math.inf
+        return self._partials[next(iter(self._partials))].deadline if self._partials else math.inf
 
     def expire(self, now: float) -> list[Expired]:
         """Give up what is overdue; those whose first fragment had come (RFC 1122 §3.3.2, RFC 8200 §4.5)."""

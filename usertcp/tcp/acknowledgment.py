@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from usertcp.tcp import ecn, opening, output, path_mtu, recovery, sack, telling, tlp
 from usertcp.tcp.congestion.base import AckSample
-from usertcp.tcp.recovery import CaState
+from usertcp.tcp.recovery import LOSS
 from usertcp.tcp.retransmission import Delivery, Record
 from usertcp.tcp.wakeup import WRITABLE
 from usertcp.wire.seq import MASK
@@ -205,7 +205,7 @@ def _sample(
     sample.min_rtt = tcb.rtt.min_rtt
     sample.in_flight = in_flight
     if tcb.usage is None:
-        sample.limited = tcb.limited or tcb.recovery.state is CaState.LOSS
+        sample.limited = tcb.limited or tcb.recovery.state is LOSS
     else:
         sample.limited = tcb.usage.lets_grow(tcb.congestion.cwnd, tcb.congestion.ssthresh)
     sample.snd_una = tcb.snd_una

@@ -2,7 +2,7 @@
 
 A :class:`Connection` is the transmission control block.  It does no I/O and knows no clock: a segment, a
 user call or a timer comes in with ``now`` (seconds of a monotonic clock), and what is to be sent goes to
-its :class:`Outlet`.  What each way in does stands in a module of its own, to be read beside the RFC:
+its :class:`~.outlet.Outlet`.  What each way in does stands in a module of its own, to be read beside the RFC:
 
 =====================  ==============================================
 :mod:`.calls`          §3.10.1-§3.10.6, the user calls
@@ -17,7 +17,7 @@ Sequence numbers in it are unbounded integers (see :mod:`usertcp.wire.seq`).
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from usertcp.tcp import (
     acceptance,
@@ -36,7 +36,7 @@ from usertcp.tcp.ack_timing import AckTiming
 from usertcp.tcp.congestion import registry
 from usertcp.tcp.ecn import Ecn
 from usertcp.tcp.errors import IcmpMeaning, TcpError
-from usertcp.tcp.events import Kind, Sink
+from usertcp.tcp.events import Kind
 from usertcp.tcp.fast_open import FastOpenOutcome
 from usertcp.tcp.path_mtu import Path
 from usertcp.tcp.rack import Rack
@@ -51,74 +51,12 @@ from usertcp.tcp.status import Status, status_of
 from usertcp.tcp.telling import Told
 from usertcp.tcp.usage import Usage
 from usertcp.tcp.wakeup import ENDED, READABLE, REPORTED, WRITABLE
-from usertcp.wire.tcp import Buffer, Options, Segment
+from usertcp.wire.tcp import Buffer, Segment
 
 if TYPE_CHECKING:
     from usertcp.tcp.congestion.base import CongestionControl
-
-
-class Outlet(Protocol):
-    """The host of a connection, as the connection sees it."""
-
-    #: Receives trace events; None: nobody is watching.
-    trace: Sink | None
-
-    def transmit(
-        self,
-        connection: Connection,
-        seq: int,
-        ack: int,
-        flags: int,
-        window: int,
-        ts_val: int | None,
-        ts_ecr: int,
-        options: Options,
-        payload: Buffer,
-        now: float,
-        ecn: int = 0,
-        urgent: int = 0,
-    ) -> None:
-        """Send one (super-)segment; numbers are as on the wire, ``ecn`` is the IP header's ECN field."""
-
-    def touched(self, connection: Connection) -> None:
-        """Call ``connection.put_out(now)`` before this batch of work ends."""
-
-    def wake(self, connection: Connection) -> None:
-        """``connection.pending`` got its first bit."""
-
-    def established(self, connection: Connection, now: float) -> None:
-        """``connection`` has come to ESTABLISHED."""
-
-    #: Out-of-order data that all connections hold together, in bytes, and how much they may.
-    out_of_order_bytes: int
-    out_of_order_limit: int
-
-    def orphaned(self, connection: Connection, now: float) -> None:
-        """The application of ``connection``, which has not ended yet, is gone."""
-
-    def path_mtu_found(self, connection: Connection, now: float) -> None:
-        """``connection.path_mtu`` is what its path takes, for other connections to begin with."""
-
-    def let_go(self, connection: Connection) -> None:
-        """The application has no use any more for ``connection``, which is in TIME-WAIT."""
-
-    def deleted(self, connection: Connection, now: float) -> None:
-        """``connection`` has come to CLOSED, or back to LISTEN: take it out of the tables."""
-
-    def count(self, name: str, by: int = 1) -> None:
-        """Count under a name of :mod:`usertcp.stack.counters`."""
-
-    def fast_open_cookie(self, connection: Connection, cookie: bytes) -> None:
-        """The peer gave us ``cookie`` for Fast Open (RFC 7413 §4.1.3)."""
-
-    def fast_open_unknown(self, connection: Connection) -> None:
-        """The peer's answer to our request for a cookie says nothing of Fast Open."""
-
-    def fast_open_failed(self, connection: Connection) -> None:
-        """Fast Open did not work with this peer (RFC 7413 §4.1.3.1)."""
-
-    def new_iss(self, connection: Connection, now: float) -> int:
-        """An initial sequence number for this pair of sockets (RFC 9293 §3.4.1)."""
+    from usertcp.tcp.outlet import Outlet
+    from usertcp.wire.frame import FrameTemplate
 
 
 class Connection:
@@ -300,7 +238,7 @@ class Connection:
         self.remote_address = remote_address
         self.remote_port = remote_port
         self.key = b""
-        self.template: Any = None
+        self.template: FrameTemplate | None = None
         self.listener: Any = None
         #: What a watcher was told last; None where nobody watches.
         self.told: Told | None = None
@@ -630,9 +568,16 @@ class Connection:
 
     def deadline(self) -> float:
         """When :meth:`run_timers` is needed next; ``inf`` when nothing is waiting."""
-        return min(
-            self.retransmit_due, self.loss_due, self.ack_due, self.pace_due, self.fin_wait_2_due, self.keepalive_due
-        )
+        due = self.retransmit_due
+        if self.loss_due < due:
+            due = self.loss_due
+        if self.ack_due < due:
+            due = self.ack_due
+        if self.pace_due < due:
+            due = self.pace_due
+        if self.fin_wait_2_due < due:
+            due = self.fin_wait_2_due
+        return self.keepalive_due if self.keepalive_due < due else due
 
     # -- What an application may ask ------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from usertcp.tcp import (
     user_timeout,
 )
 from usertcp.tcp.events import Kind
-from usertcp.tcp.recovery import CaState, note_retransmission
+from usertcp.tcp.recovery import LOSS, RECOVERY, note_retransmission
 from usertcp.tcp.retransmission import Record
 from usertcp.tcp.states import SENDING, SYN_RECEIVED, SYN_SENT
 from usertcp.wire.codepoint import ECT_0, NOT_ECT
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 _TIMEOUT: Final = "retransmission timeout"
 _REFUSED: Final = "the peer or the path can take it now"
 #: Who decided that something lost is sent again.
-_RULES: Final = {CaState.RECOVERY: "fast retransmit", CaState.LOSS: _TIMEOUT}
+_RULES: Final = {RECOVERY: "fast retransmit", LOSS: _TIMEOUT}
 #: What leaves together when pacing, in seconds of its rate.
 _PACING_QUANTUM: Final = 0.001
 #: How late a timer may be without a loss of rate, in seconds: what was missed leaves in a burst.

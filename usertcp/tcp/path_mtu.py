@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from usertcp.tcp import opening, output, telling
 from usertcp.tcp.events import Kind
-from usertcp.tcp.recovery import CaState
+from usertcp.tcp.recovery import LOSS, OPEN
 from usertcp.tcp.retransmission import Record
 from usertcp.tcp.states import CLOSED
 from usertcp.wire.seq import unwrap
@@ -150,7 +150,7 @@ def _become_smaller(tcb: Connection, mtu: int, why: str, now: float) -> None:
         _resend_lost(tcb, "in packets that the path takes", now)
         if tcb.usage is not None and tcb.rtx.repairing:
             # systems that count segments take this for the end of a timeout's recovery, but for the window
-            tcb.recovery.state = CaState.LOSS
+            tcb.recovery.enter(LOSS)
             tcb.recovery.recover = tcb.snd_nxt
             tcb.recovery.undo_una = None
 
@@ -227,7 +227,7 @@ def search(tcb: Connection, now: float) -> bool:
         if tcb.path_mtu < path.link_mtu:
             _change(tcb, path.link_mtu, "the path may have become wider: full-sized segments again", now)
         return False
-    if path.probe is not None or tcb.recovery.state is not CaState.OPEN or tcb.rtx.lost:
+    if path.probe is not None or tcb.recovery.state is not OPEN or tcb.rtx.lost:
         return False
     if not path.high:
         path.low = tcb.path_mtu

@@ -32,17 +32,27 @@ class CaState(Enum):
     LOSS = "loss"
 
 
+# By themselves, too: each acknowledgment asks a few times (see states).
+OPEN: Final = CaState.OPEN
+DISORDER: Final = CaState.DISORDER
+CWR: Final = CaState.CWR
+RECOVERY: Final = CaState.RECOVERY
+LOSS: Final = CaState.LOSS
+
+
 class Recovery:
     """The variables of loss recovery of one connection.  Sequence numbers are unbounded."""
 
     __slots__ = (
-        "force", "frto", "new_first", "prr_delivered", "prr_out", "recover", "recover_fs", "repairing_ts", "state",
-        "tlp_end", "tlp_is_retransmission", "tlp_samples", "undo_from", "undo_length", "undo_to",
-        "undo_una",
+        "active", "force", "frto", "new_first", "prr_delivered", "prr_out", "recover", "recover_fs", "reduces",
+        "repairing_ts", "state", "tlp_end", "tlp_is_retransmission", "tlp_samples", "undo_from", "undo_length",
+        "undo_to", "undo_una",
     )  # fmt: skip
 
     def __init__(self) -> None:
-        self.state = CaState.OPEN
+        self.state = OPEN
+        #: Fast or timeout recovery is going on; the window goes down in step with what arrives.
+        self.active = self.reduces = False
         #: Recovery is over when this is acknowledged (RFC 6582 §3.2).
         self.recover = -1
         # RFC 9937 §6
@@ -69,16 +79,11 @@ class Recovery:
         #: Round-trip samples at the last probe.
         self.tlp_samples = -1
 
-    @property
-    def active(self) -> bool:
-        """Fast or timeout recovery is going on."""
-        return self.state is CaState.RECOVERY or self.state is CaState.LOSS
-
-
-    @property
-    def reduces(self) -> bool:
-        """The window goes down in step with what arrives."""
-        return self.state is CaState.RECOVERY or self.state is CaState.CWR
+    def enter(self, state: CaState) -> None:
+        """Recovery stands there from now on."""
+        self.state = state
+        self.active = state is RECOVERY or state is LOSS
+        self.reduces = state is RECOVERY or state is CWR
 
 
 # -- An acknowledgment -------------------------------------------------------------------------------
@@ -106,12 +111,12 @@ def on_ack(
     if tcb.sack_ok:
         _look_for_losses(tcb, now)
     state = recovery.state
-    if state is CaState.RECOVERY:
+    if state is RECOVERY:
         more_lost = tcb.rtx.ever_lost > ever_lost
         _in_fast_recovery(tcb, delivery, advanced, duplicate, now, more_lost=more_lost)
-    elif state is CaState.LOSS:
+    elif state is LOSS:
         _after_timeout(tcb, delivery, advanced, duplicate, now)
-    elif state is CaState.CWR:
+    elif state is CWR:
         _in_cwr(tcb, delivery, advanced, now)
     elif not tcb.sack_ok:
         _count_duplicates(tcb, delivery, una_before, advanced, duplicate, now)
@@ -119,8 +124,10 @@ def on_ack(
         # Also where this acknowledgment has just ended a recovery: what was sent in it can be lost too.
         if tcb.rtx.lost:
             _enter(tcb, delivery, una_before, "a segment sent later has arrived: fast retransmit (RACK)", now)
-        elif recovery.state is not CaState.CWR:
-            recovery.state = CaState.DISORDER if tcb.rtx.sacked else CaState.OPEN
+        elif recovery.state is not CWR:
+            calm = DISORDER if tcb.rtx.sacked else OPEN
+            if recovery.state is not calm:
+                recovery.enter(calm)
 
 
 def _look_for_losses(tcb: Connection, now: float) -> None:
@@ -145,7 +152,7 @@ def reordering_timeout(tcb: Connection, now: float) -> None:
         if not tcb.recovery.active:
             why = "reordering can not explain it any more: fast retransmit (RACK)"
             _enter(tcb, Delivery(), tcb.snd_una, why, now)
-        elif tcb.recovery.state is CaState.RECOVERY and tcb.usage is None:
+        elif tcb.recovery.state is RECOVERY and tcb.usage is None:
             _reduce_proportionally(tcb, 0, safe=False)
         tcb.touch()
 
@@ -180,7 +187,7 @@ def _enter(tcb: Connection, delivery: Delivery, una_before: int, why: str, now: 
     if tcb.usage is not None:
         _enter_by_segments(tcb, delivery, why, now)
         return
-    recovery.state = CaState.RECOVERY
+    recovery.enter(RECOVERY)
     recovery.recover = tcb.snd_nxt
     flight = tcb.snd_nxt - una_before
     congestion.on_loss(flight, now)
@@ -202,7 +209,7 @@ def _enter_by_segments(tcb: Connection, delivery: Delivery, why: str, now: float
         _begin_reduction(tcb)
         tcb.congestion.on_loss(tcb.in_flight, now)
         ecn.window_reduced(tcb)
-    tcb.recovery.state = CaState.RECOVERY
+    tcb.recovery.enter(RECOVERY)
     _reduce_proportionally(tcb, delivery.length + delivery.came_twice or tcb.snd_mss, safe=False)
     telling.congestion(tcb, why, now)
 
@@ -218,7 +225,7 @@ def _begin_reduction(tcb: Connection) -> None:
 def enter_cwr(tcb: Connection, delivery: Delivery, *, advanced: bool, now: float) -> None:
     """The peer echoes a mark (RFC 3168 §6.1.2): the window goes down in step with what arrives."""
     recovery = tcb.recovery
-    if recovery.active or recovery.state is CaState.CWR:
+    if recovery.active or recovery.state is CWR:
         return
     recovery.undo_una = None
     _begin_reduction(tcb)
@@ -226,7 +233,7 @@ def enter_cwr(tcb: Connection, delivery: Delivery, *, advanced: bool, now: float
     ecn.window_reduced(tcb)
     tcb.ecn.reductions += 1
     tcb.outlet.count("ecn-reductions")
-    recovery.state = CaState.CWR
+    recovery.enter(CWR)
     if delivery.length:
         _reduce_proportionally(tcb, delivery.length, safe=advanced)
     telling.congestion(tcb, "the peer echoes a congestion mark: as if a segment were lost (RFC 3168 §6.1.2)", now)
@@ -236,7 +243,7 @@ def _in_cwr(tcb: Connection, delivery: Delivery, advanced: bool, now: float) -> 
     recovery, congestion = tcb.recovery, tcb.congestion
     if tcb.snd_una > recovery.recover:
         congestion.cwnd = congestion.ssthresh
-        recovery.state = CaState.OPEN
+        recovery.enter(OPEN)
         telling.congestion(tcb, "the reduction is over", now)
     elif delivery.length:
         _reduce_proportionally(tcb, delivery.length, safe=advanced)
@@ -294,7 +301,7 @@ def _next_hole_by_segments(tcb: Connection, delivery: Delivery, advanced: bool, 
 
 def _leave(tcb: Connection, now: float) -> None:
     recovery = tcb.recovery
-    recovery.state = CaState.DISORDER if tcb.rtx.sacked else CaState.OPEN
+    recovery.enter(DISORDER if tcb.rtx.sacked else OPEN)
     recovery.force = False
     tcb.dup_acks = 0
     tcb.rack.recovery_ends()
@@ -337,21 +344,21 @@ def on_timeout(tcb: Connection, now: float) -> None:
     recovery = tcb.recovery
     again = recovery.active and tcb.snd_una < recovery.recover  # one episode for each window
     if tcb.usage is not None:
-        again = again or (recovery.state is CaState.CWR and tcb.snd_una < recovery.recover)
+        again = again or (recovery.state is CWR and tcb.snd_una < recovery.recover)
     flight = tcb.snd_nxt - tcb.snd_una
     if not again:
-        fresh = recovery.state is not CaState.RECOVERY
+        fresh = recovery.state is not RECOVERY
         _begin_episode(tcb)
         recovery.frto = tcb.settings.frto and fresh and tcb.sack_ok
     else:
         recovery.frto = False
-    if recovery.state is CaState.RECOVERY and tcb.usage is None:
+    if recovery.state is RECOVERY and tcb.usage is None:
         # A retransmission was lost too: another sign of congestion, for the window of this recovery (RFC 5681 §4.3).
         tcb.congestion.on_timeout(min(flight, tcb.congestion.ssthresh), again=False, now=now)
     else:
         tcb.congestion.on_timeout(flight, again=again, now=now)
     ecn.window_reduced(tcb)
-    recovery.state = CaState.LOSS
+    recovery.enter(LOSS)
     recovery.recover = tcb.snd_nxt  # RFC 6582 §3.2 step 4
     recovery.force = True  # the first segment goes out also where later ones, not lost yet, fill cwnd (RFC 6298 §5.4)
     recovery.new_first = False
@@ -375,7 +382,7 @@ def _after_timeout(tcb: Connection, delivery: Delivery, advanced: bool, duplicat
         _watch_for_originals(tcb, delivery, advanced)
     if advanced and tcb.snd_una >= recovery.recover:
         recovery.frto = recovery.new_first = False
-        recovery.state = CaState.DISORDER if tcb.rtx.sacked else CaState.OPEN
+        recovery.enter(DISORDER if tcb.rtx.sacked else OPEN)
         tcb.rack.recovery_ends()
         telling.congestion(tcb, "everything outstanding at the timeout is acknowledged", now)
 
@@ -430,14 +437,14 @@ def _mistaken(
     if not recovery.undo_length and not tcb.rtx.lost:
         return True  # all that was taken for lost has arrived before any of it was sent again
     only_originals = tcb.settings.frto_beside_repeated or not delivery.repeated
-    if recovery.frto and recovery.state is CaState.LOSS and delivery.first_time and only_originals:
+    if recovery.frto and recovery.state is LOSS and delivery.first_time and only_originals:
         # RFC 5682 §3.1 step 3b: data that was sent once, before the timeout, has arrived.
         return delivery.rtt_of is not None and delivery.rtt_of.end <= recovery.recover
     if not (advanced and tcb.timestamps and recovery.repairing_ts is not None and segment.ts_ecr):
         return False
     # RFC 3522 §3.2: the echo is older than the first retransmission: the original was acknowledged.
     late = bool((segment.ts_ecr - recovery.repairing_ts) & 0x80000000)
-    if late and tcb.usage is not None and recovery.state is CaState.RECOVERY and tcb.snd_una < recovery.recover:
+    if late and tcb.usage is not None and recovery.state is RECOVERY and tcb.snd_una < recovery.recover:
         tcb.rack.came_late(tcb.snd_una - delivery.cumulative, tcb.snd_mss)
         return not tcb.rtx.repairing  # else wait for that
     return late
@@ -453,8 +460,6 @@ def _take_back(tcb: Connection, now: float) -> None:
         tcb.ecn.cwr_due = False  # there was no reduction
     tcb.rtx.forgive_lost()
     tcb.dup_acks = 0
-    recovery.state = CaState.DISORDER if tcb.rtx.sacked else CaState.OPEN
+    recovery.enter(DISORDER if tcb.rtx.sacked else OPEN)
     tcb.outlet.count("recoveries-undone")
     telling.congestion(tcb, "nothing was lost after all: the reduction is taken back", now)
-
-

@@ -82,6 +82,8 @@ class Event(Enum):
     FIN_WAIT_2_TIMEOUT = "FIN-WAIT-2 timeout"
     KEEPALIVE_TIMEOUT = "keep-alive timeout"
 
+    __hash__ = object.__hash__
+
     def __str__(self) -> str:
         return self.value
 

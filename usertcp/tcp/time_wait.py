@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import inf
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from usertcp.tcp.events import Kind, Sink
+from usertcp.tcp.events import Kind
 from usertcp.tcp.reset import sequence_length
 from usertcp.tcp.states import TIME_WAIT, Event, step
 from usertcp.wire.seq import MASK, unwrap
@@ -19,21 +19,7 @@ from usertcp.wire.tcp import ACK, FIN, RST, SYN, Segment
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
-
-
-class Outlet(Protocol):
-    """The host, as a TIME-WAIT sees it."""
-
-    trace: Sink | None
-
-    def count(self, name: str, by: int = 1) -> None:
-        """Count under a name of :mod:`usertcp.stack.counters`."""
-
-    def acknowledge(self, waiting: TimeWait, now: float) -> None:
-        """Send <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>."""
-
-    def forget(self, waiting: TimeWait) -> None:
-        """It has ended."""
+    from usertcp.tcp.outlet import Outlet
 
 
 class TimeWait:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import final
 
 
+@final
 class Malformed(StrEnum):
     """A parse that failed.  The value is the name of the counter, ``meaning`` says it in one line."""
 

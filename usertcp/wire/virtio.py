@@ -44,5 +44,11 @@ def parse(data: Buffer) -> NetHeader | Malformed:
     return NetHeader._make(_FORMAT.unpack_from(data))
 
 
+def is_trusted(data: Buffer) -> bool:
+    """Whether the checksum of the packet behind the header at the start of ``data`` need not be looked at: a partial
+    one cannot be verified, a validated one was."""
+    return data[0] & (NEEDS_CSUM | DATA_VALID) != 0
+
+
 def emit(header: NetHeader) -> bytes:
     return _FORMAT.pack(*header)
