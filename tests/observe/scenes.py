@@ -124,7 +124,8 @@ class Talk:
             self.passes(0.05)
 
     def told(self) -> list[TraceEvent]:
-        """What we have seen."""
+        """What we have seen, the last segments included."""
+        self.passes(0.1)
         return list(self.seen.events())
 
 

@@ -88,7 +88,8 @@ class Narrator:
         if conversation is not self._whose:
             rungs = self._release() + rungs
         conversation.ended = conversation.journey.ended = event.time
-        conversation.questions.feed(event)
+        if not isinstance(event, (StrayIn, StrayOut)):
+            conversation.questions.feed(event)
         return rungs + self._tell(conversation, event)
 
     def _missing(self, event: Lost) -> list[Rung]:
@@ -221,8 +222,12 @@ class Narrator:
         header = event[6:16]  # from seq to ecn, as in a segment of a connection
         fields, more = header[:8], header[8:]
         if isinstance(event, StrayIn):
-            return self._segment(conversation, SegmentIn(event.time, 0, *fields, *more))
-        rungs = self._segment(conversation, SegmentOut(event.time, 0, *fields, 1, *more))
+            arrived = SegmentIn(event.time, 0, *fields, *more)
+            conversation.questions.feed(arrived)
+            return self._segment(conversation, arrived)
+        sent = SegmentOut(event.time, 0, *fields, 1, *more)
+        conversation.questions.feed(sent)
+        rungs = self._segment(conversation, sent)
         self._add(Remark(f"{_ANSWERS.get(event.reason, for_terminal(event.reason))} ({cited(event.section)})"))
         return rungs
 

@@ -195,7 +195,7 @@ _TELLING: Final = ("delayed-ack", "silly-window", "reordering")
 def _of_timer(event: Timer) -> Said:
     name = for_terminal(event.timer)
     if event.what == "fired":
-        return Said(f"{name} timer", f"{name} timer fired", loud=event.timer in _TELLING, often=2)
+        return Said(f"{name} timeout", f"{name} timer fired", loud=event.timer in _TELLING, often=2)
     if event.what == "armed" and event.due is not None:
         text = f"{name} timer set: due in {milliseconds(event.due - event.time)}"
         return Said(f"set {name} timer", text, loud=False)
