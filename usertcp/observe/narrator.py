@@ -7,11 +7,12 @@ from typing import Final, NamedTuple
 
 from usertcp.observe.conversation import Conversation
 from usertcp.observe.escape import for_terminal
+from usertcp.observe.kept_arrow import KeptArrow, arrow_of
 from usertcp.observe.labels import Labels
 from usertcp.observe.lines import Role
 from usertcp.observe.peer import PeerStep
-from usertcp.observe.remarks import IGNORED, Said, cited, said_of, said_of_duplicate
-from usertcp.observe.story import Arrow, Begun, Ended, Note, Remark, Rung, Turn
+from usertcp.observe.remarks import Said, cited, said_of, said_of_duplicate
+from usertcp.observe.story import Begun, Ended, Note, Rung, Turn
 from usertcp.observe.strays import Strays
 from usertcp.tcp.events import (
     Acknowledged,
@@ -34,11 +35,7 @@ from usertcp.tcp.events import (
     Transitioned,
     WindowChanged,
 )
-from usertcp.wire.tcp import ACK, FIN, RST, SYN
 
-#: Kinds of what is said that are marked on the arrow, too.
-_AGAIN: Final = "sent again"
-_DROPPED: Final = "dropped"
 #: Quiet segments in a row that are drawn before the rest is folded.
 _SHOWN_IN_A_ROW: Final = 6
 #: While a fold goes on, it tells how far it is every so many seconds (live only).
@@ -74,9 +71,7 @@ class Narrator:
         self._labels = Labels(absolute=telling.absolute, verbose=telling.verbose)
         self._conversations: dict[int, Conversation] = {}
         self._strays = Strays(live=live)
-        #: The newest arrow, while something may still have to be said of it.
-        self._arrow: Arrow | None = None
-        self._whose: Conversation | None = None
+        self._kept: KeptArrow | None = None
 
     def feed(self, event: TraceEvent) -> list[Rung]:
         """The rungs that ``event`` adds; none while it is folded away or its arrow is kept."""
@@ -85,7 +80,7 @@ class Narrator:
         conversation, rungs = self._conversation_of(event)
         if conversation is None:
             return rungs
-        if conversation is not self._whose:
+        if self._kept is not None and conversation is not self._kept.whose:
             rungs = self._release() + rungs
         conversation.ended = conversation.journey.ended = event.time
         if not isinstance(event, (StrayIn, StrayOut)):
@@ -131,8 +126,8 @@ class Narrator:
                 self._conversations.pop(old, None)
             return self._begin(story, event)
         if event.conn == 0:
-            if isinstance(event, Dropped) and self._whose is not None and self._whose.number == 0:
-                return self._whose, []
+            if isinstance(event, Dropped) and self._kept is not None and self._kept.whose.number == 0:
+                return self._kept.whose, []
             return None, self._release() + self._strays.dropped(event)
         if event.conn in self._conversations:
             return self._conversations[event.conn], []
@@ -197,25 +192,13 @@ class Narrator:
         turns = self._peer_turns(conversation, segment.time, before, read=False)
         rungs = [*self._settle(conversation), *turns] if turns else []
         remark = conversation.remark(segment, absolute=self._telling.absolute)
-        self._arrow = Arrow(
-            conversation.story,
-            segment.time,
-            isinstance(segment, SegmentOut),
-            segment.flags,
-            self._labels.label(conversation, segment),
-            states,
-            segment.length,
-            segment.segments if isinstance(segment, SegmentOut) else 1,
-            end=_end(segment),
-            covers=_covers(segment),
-        )
-        self._whose = conversation
-        if remark:
-            self._add(Remark(remark))
+        label = self._labels.label(conversation, segment)
+        arrow = arrow_of(segment, conversation.story, label, states)
+        self._kept = kept = KeptArrow(arrow, conversation, everything=self._telling.unfold)
+        kept.add(remark)
         for each in said:
-            self._attach(conversation, each)
-        coming = self._peer_turns(conversation, segment.time, after, read=False)
-        self._arrow = self._arrow._replace(after=tuple(coming))
+            kept.say(each)
+        kept.follow(self._peer_turns(conversation, segment.time, after, read=False))
         return rungs
 
     def _stray(self, conversation: Conversation, event: StrayIn | StrayOut) -> list[Rung]:
@@ -228,7 +211,9 @@ class Narrator:
         sent = SegmentOut(event.time, 0, *fields, 1, *more)
         conversation.questions.feed(sent)
         rungs = self._segment(conversation, sent)
-        self._add(Remark(f"{_ANSWERS.get(event.reason, for_terminal(event.reason))} ({cited(event.section)})"))
+        if self._kept is not None:
+            answer = _ANSWERS.get(event.reason, for_terminal(event.reason))
+            self._kept.add(f"{answer} ({cited(event.section)})")
         return rungs
 
     def _turn(self, conversation: Conversation, event: Transitioned) -> Turn:
@@ -256,13 +241,13 @@ class Narrator:
     def _read(self, conversation: Conversation, event: PeerSeen) -> list[Rung]:
         steps = conversation.peer.read(event)
         told = conversation.kernel.telling(event, verbose=self._telling.verbose)
-        arrow = self._arrow
+        kept = self._kept
         turns = self._peer_turns(conversation, event.time, steps, read=True)
-        if arrow is not None and arrow.out and self._whose is conversation:
+        if kept is not None and kept.arrow.out and kept.whose is conversation:
             if event.after == "open":
                 return [*self._settle(conversation), *turns]  # before the arrow that is kept
             if not told:
-                self._arrow = arrow._replace(after=(*arrow.after, *turns))
+                kept.follow(turns)
                 return []
         if not steps and not told:
             return []
@@ -299,57 +284,34 @@ class Narrator:
             return []
         if not said.loud and not self._telling.verbose:
             return []
-        arrow = self._arrow
-        if arrow is not None and (not said.loud or (not arrow.out and _is_of_arrival(event))):
-            self._attach(conversation, said)
+        kept = self._kept
+        if kept is not None and (not said.loud or (not kept.arrow.out and _is_of_arrival(event))):
+            kept.say(said)
             return []
         note = Note(conversation.story, event.time, said.text, said.role, kind=said.kind)
         rungs = self._release()
-        if self._is_worth_a_line(conversation, said):
+        if self._telling.unfold or not said.loud or conversation.worth_a_line(said):
             return [*rungs, *self._settle(conversation), note]
         conversation.fold.add(note)
         return rungs
-
-    def _attach(self, conversation: Conversation, said: Said) -> None:
-        """Says it of the kept arrow, if it is worth saying still."""
-        arrow = self._arrow
-        if arrow is None:
-            return
-        if said.kind == _AGAIN:
-            arrow = arrow._replace(again=True)
-        if said.kind == _DROPPED:
-            told = tuple(remark for remark in arrow.remarks if remark.kind != IGNORED)
-            arrow = arrow._replace(dropped=True, remarks=told)
-        if self._is_worth_a_line(conversation, said):
-            self._arrow = arrow
-            self._add(Remark(said.text, said.role if said.loud else Role.DIM, said.kind))
-        else:
-            self._arrow = arrow._replace(unsaid=(*arrow.unsaid, said.kind))
-
-    def _is_worth_a_line(self, conversation: Conversation, said: Said) -> bool:
-        return self._telling.unfold or not said.loud or conversation.worth_a_line(said)
-
-    def _add(self, remark: Remark) -> None:
-        if self._arrow is not None:
-            self._arrow = self._arrow._replace(remarks=(*self._arrow.remarks, remark))
 
     # -- folding ------------------------------------------------------------------------------------------
 
     def _release(self) -> list[Rung]:
         """Nothing more will be said of the kept arrow: it is drawn, or folded."""
-        arrow, conversation = self._arrow, self._whose
-        self._arrow = self._whose = None
-        if arrow is None or conversation is None:
+        kept, self._kept = self._kept, None
+        if kept is None:
             return []
         if self._telling.unfold:
-            return [arrow]
-        if arrow.after or arrow.flags & (SYN | FIN | RST) or any(r.role is not Role.DIM for r in arrow.remarks):
-            return [*self._settle(conversation), arrow]
+            return [kept.arrow]
+        conversation = kept.whose
+        if not kept.is_quiet:
+            return [*self._settle(conversation), kept.arrow]
         if conversation.run < _SHOWN_IN_A_ROW:
             conversation.run += 1
-            return [arrow]
+            return [kept.arrow]
         fold = conversation.fold
-        fold.add(arrow)
+        fold.add(kept.arrow)
         if self._live and not fold.empty and fold.ended - fold.started >= _PROGRESS:
             return self._settle(conversation, going_on=True)
         return []
@@ -381,13 +343,3 @@ def _is_of_arrival(event: TraceEvent) -> bool:
     if isinstance(event, WindowChanged):
         return event.side == "theirs"
     return isinstance(event, (Dropped, OutOfOrder, Acknowledged, ChallengeAck, Dsack))
-
-
-def _end(segment: SegmentIn | SegmentOut) -> int:
-    return segment.seq + segment.length + bool(segment.flags & SYN) + bool(segment.flags & FIN)
-
-
-def _covers(segment: SegmentIn | SegmentOut) -> int | None:
-    if segment.options.sack:
-        return segment.options.sack[0][1]
-    return segment.ack if segment.flags & ACK else None
