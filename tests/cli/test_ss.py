@@ -226,7 +226,7 @@ def test_the_person_behind_sudo_needs_no_sudo_for_it(usertcp: Start, monkeypatch
 
 @pytest.mark.rootless
 def test_where_there_can_be_no_socket_all_else_goes_on(usertcp: Start) -> None:
-    subprocess.run(["mount", "-o", "remount,ro", "/run"], check=True)
+    own_places.make_read_only()
     running = listening(usertcp)
     with socket.create_connection(("192.0.2.2", 7)) as client:
         client.sendall(b"x")

@@ -10,6 +10,7 @@ import pytest
 from usertcp.runtime import namespace
 
 TEMPORARY = Path("/run/tmp")
+_MS_READ_ONLY_REMOUNT = 1 | 1 << 5
 _MS_REC_PRIVATE = 0x4000 | 1 << 18
 
 
@@ -24,3 +25,8 @@ def hide(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("XDG_RUNTIME_DIR", "SUDO_UID", "SUDO_GID"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TMPDIR", str(TEMPORARY))
+
+
+def make_read_only() -> None:
+    """From now on no socket can be made there."""
+    namespace.mount("tmpfs", "/run", None, _MS_READ_ONLY_REMOUNT)
