@@ -18,6 +18,7 @@ _VERBS: Final = {
     "listen": ("usertcp.cli.listen:listen", "Serve http, echo and others on a TUN, by our own TCP."),
     "try": ("usertcp.cli.try_:try_", "Run a command against us in a private network; no root needed."),
     "connect": ("usertcp.cli.connect:connect", "Connect like netcat: stdin goes out, what comes to stdout."),
+    "run": ("usertcp.cli.run:run", "Run an unmodified trio program with its sockets on our stack."),
     "ss": ("usertcp.cli.ss:ss", "Show the sockets of a running usertcp, as ss does the kernel's."),
     "trace": ("usertcp.cli.trace:trace", "Show live what a running usertcp does, and why."),
     "ladder": ("usertcp.cli.ladder:ladder", "Draw the ladders of recorded connections: text, SVG, mermaid."),
