@@ -134,6 +134,25 @@ async def test_a_tap_sees_what_becomes_of_a_packet(autojump_clock: MockClock) ->
         assert net.link.there.counts == {"dropped": 1}
 
 
+async def test_a_tap_is_told_why_a_packet_is_sent(autojump_clock: MockClock) -> None:
+    async with pair(Conditions(delay=0.01, drop=(Nth("syn", 1),)), FAST) as net:
+        await net.client.open_stream("10.0.0.1", 7)
+        syn, again, syn_ack, _ = net.packets
+        assert syn.reasons[0] == "connection 1 begins: we open it"
+        assert syn.reasons[1].startswith("CLOSED → SYN-SENT: active OPEN (RFC 9293 §3.10.1): ")
+        assert "sent again, attempt 1: retransmission timeout" in again.reasons
+        assert again.reasons[-1].startswith("SYN-SENT · cwnd ")
+        assert (syn_ack.sender, syn_ack.reasons[0]) == ("server", "connection 1 begins: the peer opens it")
+        await net.server.reboot()
+        net.packets.clear()
+        with pytest.raises(ConnectionRefused):
+            await net.client.open_stream("10.0.0.1", 7)
+        begun = [tapped.reasons[0] for tapped in net.packets if tapped.sender == "client"]
+        assert "connection 2 begins: we open it" in begun
+        resets = [tapped for tapped in net.packets if tapped.sender == "server"]
+        assert resets[-1].reasons[-1] == "the answer to a segment of no connection (RFC 9293 §3.10.7.1)"
+
+
 async def test_nobody_is_there(autojump_clock: MockClock) -> None:
     async with pair() as net:
         with pytest.raises(ConnectionRefused):

@@ -17,7 +17,7 @@ pytest_plugins = ["pytester"]
 
 Run: TypeAlias = Callable[..., tuple[int, str]]
 
-TESTS = '''
+TESTS = """
 import trio
 from trio.testing import MockClock
 from usertcp.testing import Conditions
@@ -38,13 +38,16 @@ async def test_async(usertcp_network, autojump_clock):
 
 def test_plain(usertcp_network):
     print("seed", trio.run(use, usertcp_network, clock=MockClock(autojump_threshold=0)))
-'''
+"""
 
-FAILS = TESTS + '''
+FAILS = (
+    TESTS
+    + """
 async def test_fails(usertcp_network, autojump_clock):
     await use(usertcp_network)
     assert False, "on purpose"
-'''
+"""
+)
 
 
 @pytest.fixture
@@ -116,6 +119,7 @@ def test_packets_in_a_file(run: Run, tmp_path: Path) -> None:
     assert runs[0] == runs[1], "the same seed, the same packets"
     assert b"client to server" in runs[0][0]
     assert b"lost" in runs[0][0]
+    assert "SYN-SENT · cwnd ".encode() in runs[0][0]
 
 
 def test_it_loads_nothing_that_is_not_asked_for() -> None:

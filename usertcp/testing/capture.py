@@ -1,4 +1,4 @@
-"""A network's packets as a pcapng file, each with what became of it."""
+"""A network's packets as a pcapng file, each with why it was sent and what became of it."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class Capture:
 
     def __call__(self, tapped: Tapped) -> None:
         comments = [f"{tapped.sender} to {tapped.receiver or 'nobody'}", *([tapped.fate] if tapped.fate else [])]
+        comments += tapped.reasons
         nanoseconds = round((tapped.time - self._began) * 1e9)
         self._writer.packet(Packet(tapped.packet, nanoseconds, comments=comments))
         self._writer.flush()  # a test that hangs leaves what came before

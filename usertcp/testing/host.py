@@ -20,6 +20,7 @@ from usertcp.stack.host import Host, HostConfig
 from usertcp.tcp.settings import Settings
 from usertcp.testing import seeds
 from usertcp.testing.port import Port
+from usertcp.testing.reasons import Reasons
 
 #: Trace events that are kept of each life of a host.
 _KEPT: Final = 20_000
@@ -36,6 +37,8 @@ class _Life:
         self.driver = Driver(host, port)
         self.stack = Stack(host, port, self.driver, ())
         self.programs: trio.Nursery | None = None
+        #: Where somebody looks at its packets.
+        self.reasons: Reasons | None = None
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Until :meth:`end`."""
@@ -84,6 +87,7 @@ class NetworkHost:
         self._send_out = send_out
         self._names = names
         self._nursery = nursery
+        self._is_watched = False
         self._lives = [self._new_life(1)]
 
     @property
@@ -163,6 +167,18 @@ class NetworkHost:
         """Without a word."""
         self._lives[-1].end("the network is gone")
 
+    def watch(self) -> None:
+        """From now on there are :meth:`reasons`, in later lives, too."""
+        self._is_watched = True
+        life = self._lives[-1]
+        if life.reasons is None:
+            life.reasons = Reasons(life.stack)
+
+    def reasons(self, packet: bytes, now: float) -> tuple[str, ...]:
+        """Why this packet is sent now; nothing where nobody watches."""
+        reasons = self._lives[-1].reasons
+        return () if reasons is None else reasons.of(packet, now)
+
     def arrives(self, packet: bytes) -> None:
         """A packet has come over a link."""
         self._lives[-1].port.arrives(packet)
@@ -176,7 +192,10 @@ class NetworkHost:
             config=self.config,
             trace=recorder,
         )
-        return _Life(number, host, Port(self.mtu, self._leaves), recorder)
+        life = _Life(number, host, Port(self.mtu, self._leaves), recorder)
+        if self._is_watched:
+            life.reasons = Reasons(life.stack)
+        return life
 
     def _leaves(self, packet: bytes) -> None:
         self._send_out(self, packet)

@@ -60,6 +60,8 @@ class Network:
             config = replace(config, settings=settings)
         host = NetworkHost(name, addresses, mtu, config, self.seed, self._send, self._names, self._nursery)
         self.hosts[name] = host
+        if self._taps:
+            host.watch()
         await host.start()
         return host
 
@@ -94,6 +96,8 @@ class Network:
     def tap(self, see: Tap) -> None:
         """Have ``see`` called with each packet that a host sends, as it enters its link.  It must not raise."""
         self._taps.append(see)
+        for host in self.hosts.values():
+            host.watch()
 
     # -- Packets underway -----------------------------------------------------------------------------
 
@@ -105,6 +109,7 @@ class Network:
         else:
             link, direction = route
             seen = link.send(direction, packet, now)
+        seen[0] = seen[0]._replace(reasons=sender.reasons(packet, now))
         for see in self._taps:
             for tapped in seen:
                 see(tapped)

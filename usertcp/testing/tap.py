@@ -19,6 +19,9 @@ class Tapped(NamedTuple):
     #: "" where nothing out of the ordinary happens to it, else what does: "lost", "dropped" (by name), "corrupted",
     #: "duplicated", "reordered", "queue-full", "partition", "too big", "no link"; several with commas.
     fate: str
+    #: Why the sender sends it: what happened to its connection since the packet before, and its windows and timers, a
+    #: line each.
+    reasons: tuple[str, ...] = ()
 
 
 Tap: TypeAlias = Callable[[Tapped], None]
