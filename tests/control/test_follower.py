@@ -51,6 +51,7 @@ LIFE = [
     deleted(1),
     dropped(0),
     STRAY,
+    (Kind.LOST, 1.0, 0, 7),
 ]
 
 
@@ -58,12 +59,12 @@ LIFE = [
     ("text", "indices"),
     [
         ("", range(len(LIFE))),
-        ("sport = :80", [0, 1, 3, 4, 5, 7, 8, 9, 10, 12]),
-        ("sport = :81", [2, 6]),
-        ("sport = :99", []),
+        ("sport = :80", [0, 1, 3, 4, 5, 7, 8, 9, 10, 12, 13]),
+        ("sport = :81", [2, 6, 13]),
+        ("sport = :99", [13]),
         # Into the state, and out of it.
-        ("state established", [5, 7, 8]),
-        ("state close-wait", [8, 9, 10]),
+        ("state established", [5, 7, 8, 13]),
+        ("state close-wait", [8, 9, 10, 13]),
     ],
 )
 def test_what_is_selected(text: str, indices: list[int]) -> None:

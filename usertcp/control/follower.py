@@ -23,7 +23,7 @@ class Selection:
     """Which events are of a socket that a filter means.
 
     A socket's state changes as the events tell; the change into a state that is meant, and the one out of it, are.
-    Of events without a connection only those are that have addresses, unless all are.
+    Of events without a connection only those are that have addresses, unless all are; and the word that some are lost.
     """
 
     def __init__(self, wanted: Filter) -> None:
@@ -48,7 +48,8 @@ class Selection:
         """Whether it is one of them; to be asked for each event, in their order."""
         kind, conn = flat[0], flat[2]
         if conn == 0:
-            return self._everything or (kind in _STRAYS and self._wanted.matches(Subject(State.CLOSED, *flat[3:7])))
+            stray = kind in _STRAYS and self._wanted.matches(Subject(State.CLOSED, *flat[3:7]))
+            return self._everything or kind == Kind.LOST or stray
         if kind in _OPENINGS:
             self.learn(conn, Subject(State.CLOSED if kind == Kind.OPENED else flat[8], *flat[3:7]))
         taken = self._everything or conn in self._meant

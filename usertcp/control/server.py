@@ -40,8 +40,9 @@ MAX_WAITING: Final = 16_384
 PATIENCE: Final = 5.0
 #: How long followers have to read the rest when the stack has ended, in seconds.
 _LAST_WORDS: Final = 1.0
-#: Sockets or events that are formed at a turn; then the stack has its own.
-_AT_A_TURN: Final = 64
+#: Sockets and events that are formed at a turn, of a millisecond or so; then the stack has its own.
+_SOCKETS_AT_A_TURN: Final = 16
+_EVENTS_AT_A_TURN: Final = 64
 _NO_MORE_FILES: Final = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _UCRED: Final = struct.Struct("=iII")
 
@@ -182,7 +183,7 @@ class Server:
         await self._greet(connection)
         all_of_them = sockets(self._stack.host, trio.current_time)
         count = 0
-        while some := list(islice(all_of_them, _AT_A_TURN)):
+        while some := list(islice(all_of_them, _SOCKETS_AT_A_TURN)):
             meant = [each for each in some if request.filter.matches(each.subject)]
             count += len(meant)
             if not request.status:
@@ -195,7 +196,7 @@ class Server:
             raise ProtocolError("this usertcp keeps no events of the past: use trace --follow")
         kept = selected(list(self._kept()), wanted)
         await self._greet(connection)
-        while some := list(islice(kept, _AT_A_TURN)):
+        while some := list(islice(kept, _EVENTS_AT_A_TURN)):
             await _send(connection, _lines(some))
 
     async def _tell_events(self, connection: trio.SocketStream, wanted: Filter) -> None:
@@ -218,7 +219,7 @@ class Server:
     async def _pass_on(self, connection: trio.SocketStream, follower: Follower, bell: _Bell) -> None:
         """For as long as it takes: who stops reading for a while loses events, which wait in a bounded queue."""
         while True:
-            while some := follower.take(_AT_A_TURN):
+            while some := follower.take(_EVENTS_AT_A_TURN):
                 await connection.send_all(_lines(some))
             if self._has_ended:
                 return
