@@ -44,3 +44,17 @@ def test_a_successor_has_the_window_of_the_one_before(name: str) -> None:
     before.cwnd, before.ssthresh = 50_000, 70_000
     after = successor(before, Settings(congestion_control=name), 1000)
     assert (after.name, after.cwnd, after.ssthresh) == (name, 50_000, 70_000)
+
+
+@pytest.mark.parametrize("name", ["cubic", "reno", "dctcp"])
+def test_a_recovery_that_another_controller_began_does_not_end_with_no_limit(name: str) -> None:
+    """BBR has no threshold; at the end of a recovery the others' window becomes theirs."""
+    before = of_settings(Settings(congestion_control="bbr"))
+    before.set_mss(1000)
+    before.cwnd = 50_000
+    settings = Settings(congestion_control=name)
+    assert successor(before, settings, 1000).ssthresh > 1 << 30
+    after = successor(before, settings, 1000, recovering=True)
+    assert (after.cwnd, after.ssthresh) == (50_000, 50_000)
+    after.on_recovered(40_000, 0.0)
+    assert after.cwnd <= 50_000
