@@ -127,7 +127,7 @@ class Peer:
         start = before or State.CLOSED
         events = self._likely(seen.after)
         known = self._inference.proved
-        if known not in (None, start, after):
+        if known not in (None, State.CLOSED, start, after):
             ways = _way(start, known, events), _way(known, after, events)
             if all(ways):
                 return ways[0] + ways[1]
