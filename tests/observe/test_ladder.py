@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.observe.scenes import SCENES
 from usertcp.observe.ladder import Ladder, ladders
 from usertcp.observe.lines import plain
 from usertcp.observe.narrator import Telling
@@ -14,11 +15,17 @@ from usertcp.tcp.events import (
     Congestion,
     Dropped,
     IcmpIn,
+    Joined,
+    Lost,
     Opened,
     PathMtu,
+    PeerSeen,
+    SegmentIn,
+    SegmentOut,
+    StrayIn,
     TraceEvent,
 )
-from usertcp.tcp.states import Event
+from usertcp.tcp.states import Event, State
 from usertcp.wire.tcp import ACK, FIN, PSH, RST, SYN, Options
 
 Make = Callable[..., Any]
@@ -305,3 +312,127 @@ def test_nothing_from_outside_reaches_the_terminal_unescaped(script: Make) -> No
     made.delete("\x9b31m")
     for line in _draw(made.events):
         assert line.isprintable() or not line
+
+
+def test_every_kind_of_event_is_told_when_asked_for() -> None:
+    events = SCENES["sack_recovery"]()
+    verbose = "\n".join(_draw(events, telling=Telling(verbose=True), width=160))
+    for text in (
+        "retransmission timer set: due in ",
+        "acknowledges 2,896 bytes",
+        "round trip 20.0 ms",
+        "bytes in flight",
+        "win=262144 (1024·2^8)",
+        " TS=",
+    ):
+        assert text in verbose
+        assert text not in "\n".join(_draw(events, width=160))
+
+
+def test_nothing_is_folded_when_asked_not_to() -> None:
+    events = SCENES["bulk"]()
+    lines = _draw(events, telling=Telling(unfold=True))
+    arrows = sum("├─" in line or "─┤" in line for line in lines)
+    assert arrows == sum(isinstance(event, (SegmentIn, SegmentOut)) for event in events)
+    assert not any("…" in line for line in lines)
+
+
+def test_a_wide_ladder_says_a_window_that_has_not_changed(visit: Any) -> None:
+    answer = "├── PSH,ACK seq=1 ack=74 len=154"
+    assert any(f"{answer} win=65535 " in line for line in _draw(visit.events, width=160))
+    assert not any(f"{answer} win=" in line for line in _draw(visit.events, width=80))
+
+
+def test_a_narrow_ladder_has_the_peer_s_states_between_the_rails(visit: Any) -> None:
+    lines = _draw(visit.events, width=60)
+    assert any(line.endswith("rcv SYN,ACK → ESTABLISHED ◇") for line in lines)
+    rails = [line for line in lines if "├──" in line]
+    assert {len(line) for line in rails} == {60}
+
+
+def test_a_very_narrow_ladder_is_a_list(visit: Any) -> None:
+    text = "\n".join(_draw(visit.events, width=45))
+    assert "│" not in text
+    assert "   0.800 ▶ ACK seq=1 ack=74 win=65535\n" in text
+    assert "◇ peer: FIN-WAIT-1 CLOSE\n" in text
+
+
+def test_a_reset_for_a_closed_port_is_an_arrow() -> None:
+    lines = _draw(SCENES["closed_port"]())
+    assert lines[0] == "No connection: usertcp 192.0.2.2:81 ◀── peer 192.0.2.1:40081"
+    assert any("├── RST,ACK seq=1 ack=1 ─" in line for line in lines)
+    live = _draw_live(SCENES["closed_port"]())
+    assert any(line.startswith("—") and "├── RST,ACK" in line for line in live)
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_a_flood_for_no_connection_is_counted(live: bool) -> None:
+    strays: list[TraceEvent] = []
+    for number in range(5000):
+        sockets = bytes([192, 0, 2, 2]), 81, bytes([10, 0, number >> 8, number & 255]), 1024
+        strays.append(StrayIn(number / 10_000, 0, *sockets, 1, 0, SYN, 100, 0, None, None, Options(), 0, 0))
+        strays.append(Dropped(number / 10_000, 0, "no-connection", "3.10.7.1", 1, 0))
+    lines = _draw_live(strays) if live else _draw(strays)
+    assert len(lines) < 200
+    assert "4,984 more segments for no connection" in " ".join(lines)
+
+
+def test_a_handshake_by_cookie_is_one_story() -> None:
+    lines = _draw(SCENES["syn_cookie"]())
+    assert lines[0].startswith("Connection 2: ")
+    arrows = [line for line in lines if "◀─ SYN" in line or "├── SYN,ACK" in line or "◀─ ACK" in line]
+    assert len(arrows) == 3
+    assert not any(line.startswith("No connection") for line in lines)
+
+
+def test_missing_events_are_told_where_they_are_missing(script: Make) -> None:
+    made = script()
+    made.handshake()
+    made.events.append(Lost(made.time, 0, 1204))
+    made.request()
+    text = "\n".join(_draw(made.events))
+    assert text.index("both") < text.index("… 1,204 events are missing here …") < text.index("len=73")
+    assert "— … 1,204 events are missing here …" in _draw_live(made.events)
+
+
+def test_who_joins_later_counts_from_the_initial_numbers(script: Make) -> None:
+    made = script()
+    sockets = bytes([192, 0, 2, 2]), 80, bytes([192, 0, 2, 1]), 43211
+    joined = Joined(made.time, 1, *sockets, "passive", State.ESTABLISHED, made.our_isn, made.peer_isn)
+    made.state = State.ESTABLISHED
+    made.events = [joined]
+    made.comes(PSH | ACK, 1000, 2000, length=10)
+    made.close(seq=1010, ack=2000)
+    lines = _draw(made.events)
+    assert lines[0] == "Connection 1: usertcp 192.0.2.2:80 ◀── peer 192.0.2.1:43211 (joined in"
+    text = "\n".join(lines)
+    assert "PSH,ACK seq=1000 ack=2000 len=10" in text
+    assert "a SYN counts as one byte" not in text
+
+
+def test_a_syn_on_an_open_connection_does_not_change_how_numbers_count() -> None:
+    text = "\n".join(_draw(SCENES["challenge_ack"]()))
+    assert "SYN seq=300 (ISN 31300)" in text
+    assert "RST seq=1 ─" in text
+
+
+def test_the_kernel_s_word_stands_on_the_peer_s_side(script: Make) -> None:
+    def seen(after: str, state: State, **more: Any) -> PeerSeen:
+        fields: dict[str, Any] = dict.fromkeys(PeerSeen._fields[4:])
+        return PeerSeen(made.time, 1, after, state, **fields | {"timer": ""} | more)
+
+    made = script()
+    made.events.append(seen("segment-in", State.SYN_SENT, cwnd=14_480, rto=1.0))
+    made.handshake()
+    made.events.append(seen("segment-out", State.ESTABLISHED, cwnd=14_480, rto=0.2, srtt=0.001))
+    made.request()
+    made.events.append(seen("segment-out", State.ESTABLISHED, cwnd=7_240, rto=0.2, srtt=0.001, retransmitted=1))
+    lines = _draw(made.events)
+    assert lines[2].split("  ")[-1].strip() == "peer"
+    assert "◆ ours, and the peer's as its kernel says" in lines[2]
+    syn = next(index for index, line in enumerate(lines) if "◀─ SYN" in line)
+    assert lines[syn - 1].endswith("◆ SYN-SENT")
+    assert not any("◇" in line for line in lines)
+    told = [line for line in lines if "kernel: cwnd" in line]
+    assert len(told) == 2
+    assert "kernel: cwnd 7,240" in told[1]

@@ -43,7 +43,7 @@ def test_marks_of_arrows() -> None:
 
 def test_steps_have_section_and_reason() -> None:
     text = to_mermaid(SCENES["request_and_answer"]())
-    assert "Note left of U: 60.000 ms CLOSE-WAIT: rcv FIN<br/>RFC 9293 §3.10.7.4: the peer closed first" in text
+    assert "Note left of U: 60.000 ms CLOSE-WAIT: rcv FIN<br/>RFC 9293 §3.10.7.4: the peer closed first:<br/>it" in text
     assert "Note right of P: FIN-WAIT-1: CLOSE (inferred)" in text
 
 
@@ -57,7 +57,8 @@ def test_what_others_say_cannot_become_a_statement(script: Make) -> None:
     made.events.append(IcmpIn(made.time, 1, "x; end\nactivate U %% <script>", "#quot; {init}"))
     made.drops("a;b")
     lines = _statements(to_mermaid(made.events))
-    assert "x#59; end\\x0aactivate U #37;#37; #lt;script#gt;: #35;quot#59; #123;init#125;" in "\n".join(lines)
+    told = "\n".join(lines).replace("<br/>", " ")
+    assert "x#59; end\\x0aactivate U #37;#37; #lt;script#gt;: #35;quot#59; #123;init#125;" in told
 
 
 def test_several_connections_are_one_diagram_and_bounded(script: Make) -> None:

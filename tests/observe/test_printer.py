@@ -40,6 +40,14 @@ def test_a_terminal_gets_the_same_in_colour(visit: Any, monkeypatch: pytest.Monk
     assert _without_colour(terminal.getvalue()) == pipe.getvalue()
 
 
+def test_colour_can_be_refused(visit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("NO_COLOR", "1")
+    terminal = _Terminal()
+    Printer(terminal, width=100).print(ladders(visit.events, width=100))
+    assert "\x1b" not in terminal.getvalue()
+
+
 def _without_colour(text: str) -> str:
     import re
 

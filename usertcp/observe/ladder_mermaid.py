@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from textwrap import wrap
 from typing import Final
 
 from usertcp.observe.ladder import title
@@ -16,6 +17,7 @@ from usertcp.tcp.events import TraceEvent
 _ENTITIES: Final = {"#": "#35;", ";": "#59;", "<": "#lt;", ">": "#gt;", "%": "#37;", "{": "#123;", "}": "#125;"}
 #: One diagram draws no more connections than these.
 MAX_DRAWN: Final = 20
+_LINE: Final = 44
 
 
 def to_mermaid(events: Iterable[TraceEvent], *, telling: Telling = CONCISE) -> str:
@@ -57,21 +59,26 @@ def _statements(rung: Rung, started: float) -> Iterator[str]:
         case Turn():
             state = f"{rung.state.value}: " if rung.state is not None else ""
             if rung.ours:
-                yield f"Note left of U: {clock} {_escaped(f'{state}{rung.cause}')}<br/>{_escaped(why(rung))}"
+                yield f"Note left of U: {clock} {_escaped(f'{state}{rung.cause}')}<br/>{_broken(why(rung))}"
             else:
                 known = "" if rung.read else " (inferred)"
                 yield f"Note right of P: {_escaped(f'{state}{rung.cause}')}{known}"
         case Note():
             side = "left of U" if rung.ours else "right of P"
-            yield f"Note {side}: {clock} {_escaped(rung.text)}"
+            yield f"Note {side}: {_broken(f'{clock} {rung.text}')}"
         case Folded():
             yield f"Note over U,P: {_escaped(rung.text)}"
         case Ended():
             if rung.text:
-                yield f"Note left of U: {clock} {_escaped(rung.text)}"
+                yield f"Note left of U: {_broken(f'{clock} {rung.text}')}"
             yield f"Note over U,P: {_escaped(' · '.join(rung.summary))}"
         case Begun():
             yield f"Note over U,P: {_escaped(title(rung))}"
+
+
+def _broken(text: str) -> str:
+    """In lines of moderate length: mermaid's boxes are too small for longer ones."""
+    return "<br/>".join(map(_escaped, wrap(text, _LINE)))
 
 
 def _escaped(text: str) -> str:
