@@ -236,3 +236,14 @@ def test_where_there_can_be_no_socket_all_else_goes_on(usertcp: Start) -> None:
     assert ended.status == 0
     assert "no control socket, so ss and trace will not see this: " in ended.err
     assert "Read-only file system" in ended.err
+
+
+@pytest.mark.rootless
+def test_the_command_of_a_try_sees_its_own_one_first(usertcp: Start) -> None:
+    listening(usertcp, "--tun", "other0")
+    done = subprocess.run(
+        [sys.executable, "-m", "usertcp", "try", "--", sys.executable, "-m", "usertcp", "ss", "-l"],
+        capture_output=True,
+        text=True,
+    )
+    assert len(done.stdout.splitlines()) == 1 + 5

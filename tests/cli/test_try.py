@@ -37,7 +37,7 @@ def test_json_takes_the_place_of_the_ladder() -> None:
 def test_trace_shows_the_ladder_once() -> None:
     done = run("--trace", "--", "curl", "-s", "http://192.0.2.2/")
     assert done.returncode == 0
-    assert done.stderr.count("SYN-RECEIVED") == 1
+    assert done.stderr.count("SYN-RECEIVED ◆") == 1
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ async def main():
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(pass_on, signals)
-            status = await network.run(sys.argv[1:])
+            status = await network.run(sys.argv[1:], {"USERTCP_GIVEN": "a=b\\n"})
             nursery.cancel_scope.cancel()
     return status
 
@@ -85,6 +85,11 @@ def wait_ended(pids: list[int]) -> None:
 def test_status(script: str, status: int) -> None:
     done = run("sh", "-c", script)
     assert (done.returncode, done.stdout, done.stderr) == (status, "", "done\n")
+
+
+def test_variables_are_given_to_the_command() -> None:
+    done = run("sh", "-c", 'printf "%s|%s" "$USERTCP_GIVEN" "$1"', "sh", "")
+    assert (done.returncode, done.stdout) == (0, "a=b\n|")
 
 
 @pytest.mark.parametrize(

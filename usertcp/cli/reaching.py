@@ -18,6 +18,7 @@ from usertcp.observe.escape import for_terminal
 
 #: Whether we may use it tells the attempt.
 _PATH: Final = click.Path(readable=False, path_type=Path)
+_SOCKET_HELP: Final = f"Only the one with this socket; {places.VARIABLE} says the same."
 _START_ONE: Final = 'start one, as "usertcp try -- sh" or "sudo usertcp listen 80"'
 
 
@@ -26,7 +27,7 @@ def choosing_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.argument("words", metavar="[FILTER]...", nargs=-1, type=click.UNPROCESSED),
         click.option("--tun", metavar="NAME", help="Only the usertcp on this interface."),
-        click.option("--socket", "path", metavar="PATH", type=_PATH, help="Only the one with this socket."),
+        click.option("--socket", "path", metavar="PATH", type=_PATH, envvar=places.VARIABLE, help=_SOCKET_HELP),
     ):
         command = option(command)
     return command

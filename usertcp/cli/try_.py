@@ -12,6 +12,7 @@ from typing import Final
 import click
 import trio
 
+from usertcp import Stack
 from usertcp.cli.capturing import capture_file, capturing
 from usertcp.cli.closing import ClosingFirst
 from usertcp.cli.common import StackOptions, open_stack, say, stack_options
@@ -20,6 +21,7 @@ from usertcp.cli.listen import BindingType, check_ports, serve_all
 from usertcp.cli.pumping import watch
 from usertcp.cli.running import SIGNALS, run
 from usertcp.cli.watching import LadderView
+from usertcp.control import places
 from usertcp.observe.capture_file import CaptureFile
 from usertcp.observe.jsonl import to_line
 from usertcp.observe.ladder import ladders
@@ -117,17 +119,18 @@ class _Attempt:
             trio.open_nursery() as nursery,
         ):
             await serve_all(nursery, stack, self._bindings, self._closing.adapt)
-            status = await self._run_command()
+            status = await self._run_command(stack)
             with trio.move_on_after(_PATIENCE):
                 await stack.wait_connections_ended()
             nursery.cancel_scope.cancel()
         return status
 
-    async def _run_command(self) -> int:
+    async def _run_command(self, stack: Stack) -> int:
+        here = {} if stack.control_path is None else {places.VARIABLE: str(stack.control_path)}
         with trio.open_signal_receiver(*SIGNALS) as signals:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._pass_on, signals)
-                status = await self._network.run(self._command)
+                status = await self._network.run(self._command, here)
                 nursery.cancel_scope.cancel()
         return status
 

@@ -21,6 +21,8 @@ from typing import Final, NamedTuple
 from usertcp.runtime.sudo import Person, person_behind_sudo
 
 SUFFIX: Final = ".sock"
+#: Names the socket that is meant: set for the command of ``usertcp try``.
+VARIABLE: Final = "USERTCP_SOCKET"
 _RUNTIME: Final = "XDG_RUNTIME_DIR"
 #: Makers of sockets in one directory take turns, so that none removes what another has just made.
 _LOCK: Final = ".lock"

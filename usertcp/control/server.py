@@ -82,6 +82,7 @@ async def controlled(
                     say(f"usertcp: no control socket, so ss and trace will not see this: {error}")
                 else:
                     say(f"usertcp: control socket {bound.path}" + (f" ({bound.note})" if bound.note else ""))
+                    stack.control_path = bound.path
                     server = Server(bound, stack, greeting, kept)
                     nursery.start_soon(server.run)
                 yield stack

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from ipaddress import ip_address
+from pathlib import Path
 from secrets import token_bytes
 from typing import Final
 
@@ -42,6 +43,8 @@ class Stack:
         self.warnings = tuple(warnings)
         #: What drives the host in trio's time.
         self.driver = driver
+        #: Where others may look into it; None: nowhere.
+        self.control_path: Path | None = None
         self._sockets: SocketTable | None = None
         self._fanout = Fanout(host)
         self._is_stopping = False

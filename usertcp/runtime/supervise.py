@@ -18,7 +18,7 @@ import os
 import signal
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Final
@@ -79,17 +79,18 @@ class PrivateNetwork:
     ) -> None:
         self.close()
 
-    async def run(self, command: Sequence[str]) -> int:
+    async def run(self, command: Sequence[str], environment: Mapping[str, str] | None = None) -> int:
         """Run `command` with our standard streams and return its status: 128 + n for signal n.
 
-        To be called once.  What the command left running goes on until :meth:`close`.  Cancelling
-        leaves the command running too.
+        Its environment is ours, with `environment` on top.  To be called once.  What the command left running
+        goes on until :meth:`close`.  Cancelling leaves the command running too.
 
         :raises CommandError: not found, or not executable.
         """
         if not any(command[:1]):
             raise CommandError("the command is empty", _NOT_FOUND)
-        request = b"\0".join(os.fsencode(argument) for argument in command)
+        variables = [f"{name}={value}" for name, value in (environment or {}).items()]
+        request = b"\0".join(os.fsencode(item) for item in (*variables, "", *command))
         with trio.socket.from_stdlib_socket(self._connection) as connection:
             stream = trio.SocketStream(connection)
             await stream.send_all(_LENGTH.pack(len(request)) + request)
@@ -153,10 +154,20 @@ def _pass_on(number: int, pid: int) -> None:
 
 
 def _receive_command(connection: socket.socket) -> list[bytes]:
-    """The command that :meth:`PrivateNetwork.run` sends; empty when our parent has gone instead."""
+    """The command that :meth:`PrivateNetwork.run` sends; empty when our parent has gone instead.
+
+    The variables that come with it are set.
+    """
     with connection.makefile("rb") as stream:
         length = stream.read(_LENGTH.size)
-        return stream.read(*_LENGTH.unpack(length)).split(b"\0") if len(length) == _LENGTH.size else []
+        if len(length) < _LENGTH.size:
+            return []
+        items = stream.read(*_LENGTH.unpack(length)).split(b"\0")
+    end = items.index(b"")
+    for variable in items[:end]:
+        name, _, value = variable.partition(b"=")
+        os.environb[name] = value
+    return items[end + 1 :]
 
 
 def _start(command: list[bytes], mask: set[int]) -> tuple[int, int]:
