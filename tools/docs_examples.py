@@ -86,7 +86,7 @@ def refreshed(text: str, root: Path) -> str:
 
 
 #: Our states in their order, and the exit status where it is printed.
-_STORY = re.compile(r"([A-Z][A-Z0-9-]+) +◆|^(exit status \d+)$")
+_STORY = re.compile(r"^(?:#\d+)? *[\d.]+ ([A-Z][A-Z0-9-]+) +◆|^(exit status \d+)$")
 
 
 def story(output: tuple[str, ...]) -> list[str]:
