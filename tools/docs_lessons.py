@@ -7,10 +7,9 @@ Times, ports and initial sequence numbers on the pages are those of the run that
 in every run is its :func:`shape`; a test runs the clients and compares.
 
 A page's text is in tools/lessons/NAME.md, with these in double braces: ``command RUN``, ``picture RUN`` (an SVG),
-``ladder RUN`` (in text), ``ladder RUN from WORDS`` and ``ladder RUN before WORDS`` (the part from, or up to, the first
-line with these), ``segments RUN`` (the handshake as a table), ``states RUN``, ``close RUN`` and ``wait RUN`` (the answers
-below the ladder), the numbers ``their-isn RUN`` and ``our-isn RUN``, each also with ``+ 1`` behind it; and
-``client``, curl's command line.
+``ladder RUN WORDS`` (in text, up to the first line with WORDS), ``segments RUN`` (the handshake as a table),
+``states RUN``, ``close RUN`` and ``wait RUN`` (the answers below the ladder), the numbers ``their-isn RUN`` and
+``our-isn RUN``, each also with ``+ 1`` behind it; and ``client``, curl's command line.
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -132,12 +132,8 @@ def _picture(run: Run) -> str:
     return f"![{_command(run).splitlines()[0]}](lessons/{run.name}.svg)"
 
 
-def _ladder(run: Run, part: str = "") -> str:
-    lines = [plain(line) for line in ladders(run.events)]
-    where, _, words = part.partition(" ")
-    if words:
-        cut = next(number for number, line in enumerate(lines) if words in line)
-        lines = lines[cut:] if where == "from" else lines[:cut]
+def _ladder(run: Run, end: str) -> str:
+    lines = takewhile(lambda line: end not in line, map(plain, ladders(run.events)))
     return "\n".join(["```", *lines, "```"])
 
 

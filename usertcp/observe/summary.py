@@ -156,7 +156,7 @@ def _of_handshake(segment: SegmentIn | SegmentOut, sender: _End, receiver: _End)
     isn = f"SYN=1 ACK={int(bool(segment.flags & ACK))}, ISN {segment.seq}"
     if not segment.flags & ACK:
         return f"{name}: {isn}; acknowledges nothing yet"
-    acknowledged = f"ack {segment.ack} = {receiver.isn} + 1"
+    acknowledged = f"ack = {receiver.isn} + 1"
     return f"{name}: {isn}, {acknowledged}" if segment.flags & SYN else f"{name}: SYN=0 ACK=1, {acknowledged}"
 
 
