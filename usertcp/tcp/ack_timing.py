@@ -14,6 +14,7 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from usertcp.tcp import advertised_window
+from usertcp.tcp.moments import LONG_AGO
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
@@ -48,7 +49,7 @@ class AckTiming:
         self._fresh = False
         self._pushed = self._pushed_twice = False
         #: When data came in order, or at first when the connection opened.
-        self.last_data = -inf
+        self.last_data = LONG_AGO
         self._last_short = 0
         self._duplicates = 0
         self._counted_at = 0

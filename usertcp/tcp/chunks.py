@@ -13,14 +13,17 @@ COALESCE_BELOW: Final = 4096
 COALESCED_MAX: Final = 65536
 
 
+#: The pieces of a queue without any; each queue begins a list of its own.
+_NONE: Final[list[bytes | bytearray | memoryview]] = []
+
+
 class Chunks:
     """Bytes in order.  Large pieces are kept as they are, small ones are copied together."""
 
     __slots__ = ("length", "pieces")
 
     def __init__(self) -> None:
-        #: A list: an empty deque has room for 64 pieces, which idle connections would pay for.
-        self.pieces: list[bytes | bytearray | memoryview] = []
+        self.pieces = _NONE
         self.length = 0
 
     def append(self, data: Buffer) -> None:
@@ -28,26 +31,27 @@ class Chunks:
         size = len(data)
         pieces = self.pieces
         self.length += size
+        if not pieces:
+            self.pieces = [data if size >= COALESCE_BELOW else bytearray(data)]
+            return
         if size >= COALESCE_BELOW:
             pieces.append(data)
             return
-        if pieces:
-            last = pieces[-1]
-            if type(last) is bytearray and len(last) < COALESCED_MAX:
-                last += data
-                return
-        pieces.append(bytearray(data))
+        last = pieces[-1]
+        if type(last) is bytearray and len(last) < COALESCED_MAX:
+            last += data
+        else:
+            pieces.append(bytearray(data))
 
     def extend(self, other: Chunks) -> None:
         """Move all of ``other`` to the end of this one."""
         for piece in other.pieces:
-            if type(piece) is bytearray:
+            if type(piece) is bytearray and self.pieces:
                 self.pieces.append(piece)
                 self.length += len(piece)
             else:
                 self.append(piece)  # type: ignore[arg-type]
-        other.pieces.clear()
-        other.length = 0
+        other.clear()
 
     def take(self, most: int) -> bytes | bytearray:
         """Remove and return up to ``most`` bytes from the front (``most`` >= 1); empty when there are none."""
@@ -67,7 +71,7 @@ class Chunks:
             else:
                 taken.append(pieces.pop(0))
                 room -= len(piece)
-        self.length -= most - room
+        self._taken(most - room)
         return b"".join(taken)
 
     def _take_from_first(self, most: int) -> bytes | bytearray:
@@ -75,7 +79,7 @@ class Chunks:
         size = len(piece)
         if size <= most:
             self.pieces.pop(0)
-            self.length -= size
+            self._taken(size)
             return bytes(piece) if type(piece) is memoryview else piece
         self.length -= most
         if type(piece) is bytearray:
@@ -99,10 +103,15 @@ class Chunks:
                 pieces[0] = piece[size:]
             else:
                 del pieces[0]
-        self.length -= filled
+        self._taken(filled)
         return filled
+
+    def _taken(self, length: int) -> None:
+        self.length -= length
+        if not self.length:
+            self.pieces = _NONE
 
     def clear(self) -> None:
         """Throw everything away."""
-        self.pieces.clear()
+        self.pieces = _NONE
         self.length = 0

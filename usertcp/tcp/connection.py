@@ -38,6 +38,7 @@ from usertcp.tcp.ecn import Ecn
 from usertcp.tcp.errors import IcmpMeaning, TcpError
 from usertcp.tcp.events import Kind
 from usertcp.tcp.fast_open import FastOpenOutcome
+from usertcp.tcp.moments import LONG_AGO
 from usertcp.tcp.path_mtu import Path
 from usertcp.tcp.rack import Rack
 from usertcp.tcp.receive_buffer import ReceiveBuffer
@@ -263,7 +264,7 @@ class Connection:
         self.error: TcpError | None = None
         #: The last soft error, and when it was reported (see :meth:`report`).
         self.soft_error = ""
-        self.soft_error_at = -inf
+        self.soft_error_at = LONG_AGO
         self.close_queued = False
         #: The application is gone: it will neither read nor write again.
         self.released = False
@@ -302,7 +303,7 @@ class Connection:
         #: Where the last segment ended that was not full.
         self.partial_end = 0
         #: Where PSH is due, and where it was decided to be due last (``push_super_segments`` only).
-        self.push_ends: list[int] = []
+        self.push_ends: list[int] | None = None
         self.pushed_end = 0
         # How much leaves in one go (see sendable, bursts)
         self.sendable = sendable.RULES[settings.nagle]
@@ -338,7 +339,7 @@ class Connection:
         self.rcv_rtt = 0.0
         self.rcv_rtt_echo = 0
         self.rcv_taken = 0
-        self.rcv_round_at = -inf
+        self.rcv_round_at = LONG_AGO
 
         # Segment sizes: the peer's MSS option, what a segment of ours carries, what the peer's seem to carry
         self.path_mtu = path_mtu
@@ -357,7 +358,7 @@ class Connection:
         self.timestamps = settings.timestamps
         self.ts_offset = ts_offset
         self.ts_recent = 0
-        self.ts_recent_at = -inf
+        self.ts_recent_at = LONG_AGO
 
         # Selective acknowledgments (RFC 2018): held ranges by when they last changed, and a duplicate to report
         self.sack_ok = settings.sack
@@ -373,7 +374,7 @@ class Connection:
         #: What is known of the peer's and the application's habits; None: nothing, and nobody asks.
         self.ack_timing = AckTiming() if settings.adaptive_acks else None
         # Until when a period of challenge ACKs lasts, and how many it has had
-        self.challenge_after = -inf
+        self.challenge_after = LONG_AGO
         self.challenges = 0
         #: The first check of an arriving segment.
         self.accept = acceptance.RULES[settings.acceptance]
@@ -411,7 +412,7 @@ class Connection:
         self.limited = False
 
         # Pacing: when the next segment may leave, and the timer for it
-        self.pace_at = -inf
+        self.pace_at = LONG_AGO
         self.pace_due = inf
 
         # Other timers
@@ -419,12 +420,12 @@ class Connection:
         self.keepalive_due = inf
         #: Keep-alives and probes of a closed window, since the last one was answered, and when that was sent.
         self.probes = 0
-        self.probed_at = -inf
+        self.probed_at = LONG_AGO
         self.time_wait_due = inf
         self.fin_wait_2_due = inf
 
-        self.last_sent_at = -inf
-        self.last_arrival = -inf
+        self.last_sent_at = LONG_AGO
+        self.last_arrival = LONG_AGO
         #: As they are on the wire: a super-segment counts for what the device makes of it.
         self.syns_sent = 0
         self.segments_sent = 0

@@ -6,10 +6,10 @@ The receiver of a marked packet echoes the mark (ECE) until the sender says that
 
 from __future__ import annotations
 
-from math import inf
 from typing import TYPE_CHECKING, Final
 
 from usertcp.tcp import output, telling
+from usertcp.tcp.moments import LONG_AGO
 from usertcp.tcp.states import SYN_SENT
 from usertcp.wire.codepoint import CE, NOT_ECT
 from usertcp.wire.tcp import CWR, ECE, Segment
@@ -48,7 +48,7 @@ class Ecn:
         #: Echoes up to this acknowledgment belong to a reduction that was made already.
         self.recover = -1
         #: No new data before this time: the window cannot become smaller than one segment.
-        self.held_until = -inf
+        self.held_until = LONG_AGO
         #: Marked segments that arrived, and reductions that the peer's echoes caused.
         self.marks = 0
         self.reductions = 0

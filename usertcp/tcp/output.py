@@ -169,11 +169,14 @@ def _send_record(tcb: Connection, record: Record, now: float, *, capable: bool =
 
 def note_push(tcb: Connection, *, ends: bool) -> None:
     """The application has written: a write ends here, or half of the peer's window was written without such an end."""
-    end, before = tcb.send_buffer.end, tcb.push_ends[-1] if tcb.push_ends else 0
+    push_ends = tcb.push_ends
+    if push_ends is None:
+        push_ends = tcb.push_ends = []
+    end, before = tcb.send_buffer.end, push_ends[-1] if push_ends else 0
     if tcb.snd_nxt < before < end and (before - tcb.snd_nxt) % bursts.largest(tcb) and not _ends_record(tcb, before):
-        tcb.push_ends.pop()  # what was written now goes on filling the packet that ended there
+        push_ends.pop()  # what was written now goes on filling the packet that ended there
     if ends or end > max(tcb.pushed_end, tcb.iss + 1) + (tcb.max_snd_wnd >> 1):
-        tcb.push_ends.append(end)
+        push_ends.append(end)
         tcb.pushed_end = end
 
 
@@ -183,7 +186,7 @@ def _ends_record(tcb: Connection, seq: int) -> bool:
 
 def _push_of(tcb: Connection, record: Record, length: int) -> int:
     """PSH, if a write ends with ``record``, or if it is a super-segment."""
-    ends, end = tcb.push_ends, record.seq + length
+    ends, end = tcb.push_ends or [], record.seq + length
     while ends and ends[0] <= end:
         record.push = record.push or ends[0] == end
         ends.pop(0)

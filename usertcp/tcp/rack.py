@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from usertcp.tcp.moments import LONG_AGO
 from usertcp.tcp.retransmission import Delivery, Record
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Rack:
         self.reorderings = 0
         self.distance = 0
         #: When the most recently sent of all delivered segments was sent (xmit_ts), and where it ends.
-        self.sent_at = -inf
+        self.sent_at = LONG_AGO
         self.end = -1
         self.order = 0
         self.rtt = 0.0

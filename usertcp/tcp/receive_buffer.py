@@ -7,6 +7,7 @@ its caller trims what lies outside.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from typing import Final
 
 from usertcp.tcp.chunks import Chunks
 from usertcp.wire.tcp import Buffer
@@ -35,6 +36,10 @@ def _end(held: Held) -> int:
     return held.end
 
 
+#: The ranges of a buffer without any; each buffer begins a list of its own.
+_NONE: Final[list[Held]] = []
+
+
 class ReceiveBuffer:
     """In-order data (``ready``) and the ranges that wait for a gap to fill (``held``, sorted, disjoint,
     never adjacent)."""
@@ -43,7 +48,7 @@ class ReceiveBuffer:
 
     def __init__(self, max_gaps: int) -> None:
         self.ready = Chunks()
-        self.held: list[Held] = []
+        self.held = _NONE
         self.held_bytes = 0
         self.max_gaps = max_gaps
 
@@ -65,6 +70,8 @@ class ReceiveBuffer:
         touching = held[low:high]
         if not touching and len(held) >= self.max_gaps:
             return 0
+        if held is _NONE:
+            held = self.held = []
         before = sum(piece.end - piece.seq for piece in touching)
         merged = touching.pop(0) if touching and touching[0].seq <= seq else Held(seq)
         for piece in touching:
@@ -102,6 +109,8 @@ class ReceiveBuffer:
                 first.chunks.take(overlap)
             self.ready.extend(first.chunks)
             rcv_nxt = first.end
+        if not self.held:
+            self.held = _NONE
         return rcv_nxt
 
     def trim_beyond(self, end: int) -> None:
@@ -123,7 +132,7 @@ class ReceiveBuffer:
 
     def forget_held(self) -> None:
         """Throw away what waits beyond gaps."""
-        self.held.clear()
+        self.held = _NONE
         self.held_bytes = 0
 
     def clear(self) -> None:

@@ -14,6 +14,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from heapq import heappop, heappush
 from operator import attrgetter
+from typing import Final
 
 _by_seq = attrgetter("seq")
 
@@ -123,6 +124,10 @@ class Delivery:
             self.highest = record.end
 
 
+#: The records of a queue without any; each queue begins a list of its own.
+_NONE: Final[list[Record]] = []
+
+
 class RetransmissionQueue:
     """Everything sent and not acknowledged.
 
@@ -132,7 +137,7 @@ class RetransmissionQueue:
     __slots__ = ("_head", "_lost", "_newest", "_oldest", "_records", "_serial", "ever_lost", "lost", "sacked")
 
     def __init__(self) -> None:
-        self._records: list[Record] = []
+        self._records = _NONE
         self._head = 0  # records before it are acknowledged
         self._oldest: Record | None = None
         self._newest: Record | None = None
@@ -177,7 +182,10 @@ class RetransmissionQueue:
 
     def add(self, record: Record) -> None:
         """Append what was just sent for the first time."""
-        self._records.append(record)
+        if self._records is _NONE:
+            self._records = [record]
+        else:
+            self._records.append(record)
         self._link(record)
 
     @property
@@ -211,7 +219,7 @@ class RetransmissionQueue:
         delivery.cumulative_repeated = delivery.repeated
         if head == len(records):
             # Nothing is outstanding: an idle connection keeps no records.
-            records.clear()
+            self._records = _NONE
             self._lost = None
             self._head = 0
             return
@@ -381,7 +389,7 @@ class RetransmissionQueue:
         """Forget everything."""
         for record in self:
             record.older = record.newer = None
-        self._records.clear()
+        self._records = _NONE
         self._lost = None
         self._oldest = self._newest = None
         self._head = self.lost = self.sacked = 0

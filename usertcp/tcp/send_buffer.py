@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 
 from usertcp.wire.tcp import Buffer
 
@@ -17,13 +17,13 @@ class SendBuffer:
     owner may change it.
     """
 
-    __slots__ = ("_first", "_pieces", "_seqs", "end", "start")
+    __slots__ = ("_first", "_pieces", "end", "start")
 
     def __init__(self, start: int) -> None:
         self.start = start
         self.end = start
-        self._pieces: list[memoryview] = []
-        self._seqs: list[int] = []  # where each piece begins, for bisection
+        #: Where each piece begins, and the piece; None while there is none.
+        self._pieces: list[tuple[int, memoryview]] | None = None
         self._first = 0  # pieces before this index are acknowledged
 
     def __len__(self) -> int:
@@ -34,36 +34,38 @@ class SendBuffer:
         size = len(data)
         if not size:
             return
-        if size < COALESCE_BELOW and self._extend_last(data):
+        pieces = self._pieces
+        if pieces is None:
+            pieces = self._pieces = []
+        elif size < COALESCE_BELOW and self._extend_last(pieces, data):
             return
         keep = data if type(data) is bytes or (type(data) is memoryview and type(data.obj) is bytes) else bytes(data)
-        self._seqs.append(self.end)
-        self._pieces.append(memoryview(keep))
+        pieces.append((self.end, memoryview(keep)))
         self.end += size
 
-    def _extend_last(self, data: Buffer | bytearray) -> bool:
+    def _extend_last(self, pieces: list[tuple[int, memoryview]], data: Buffer | bytearray) -> bool:
         """Join a small piece with the last one, where that one is small too and nobody has a view of it."""
-        if self._first == len(self._pieces):
-            return False
-        last = self._pieces[-1]
+        seq, last = pieces[-1]
         if len(last) + len(data) > COALESCE_BELOW:
             return False
-        self._pieces[-1] = memoryview(b"".join((last, data)))
+        pieces[-1] = seq, memoryview(b"".join((last, data)))
         self.end += len(data)
         return True
 
     def view(self, seq: int, length: int) -> Buffer:
-        """The ``length`` bytes from ``seq``: a view where one piece holds them, else a copy."""
-        at = bisect_right(self._seqs, seq, lo=self._first) - 1
-        piece = self._pieces[at]
-        offset = seq - self._seqs[at]
+        """The ``length`` (> 0) bytes from ``seq``: a view where one piece holds them, else a copy."""
+        pieces = self._pieces
+        assert pieces is not None
+        at = bisect_left(pieces, (seq + 1,), lo=self._first) - 1
+        begin, piece = pieces[at]
+        offset = seq - begin
         if offset + length <= len(piece):
             return piece[offset : offset + length]
         parts = [piece[offset:]]
         missing = length - (len(piece) - offset)
         while missing > 0:
             at += 1
-            part = self._pieces[at][:missing]
+            part = pieces[at][1][:missing]
             parts.append(part)
             missing -= len(part)
         return b"".join(parts)
@@ -71,23 +73,26 @@ class SendBuffer:
     def acknowledge(self, seq: int) -> None:
         """Everything before ``seq`` is the peer's now."""
         self.start = seq
-        first = self._first
-        pieces, seqs = self._pieces, self._seqs
-        while first < len(pieces) and seqs[first] + len(pieces[first]) <= seq:
+        pieces, first = self._pieces, self._first
+        if pieces is None:
+            return
+        if seq == self.end:
+            self._pieces = None
+            self._first = 0
+            return
+        while first < len(pieces) and pieces[first][0] + len(pieces[first][1]) <= seq:
             pieces[first] = _NOTHING
             first += 1
         if first > 64 and first * 2 > len(pieces):
             del pieces[:first]
-            del seqs[:first]
             first = 0
         self._first = first
 
     def clear(self) -> None:
         """Throw everything away."""
-        self._pieces.clear()
-        self._seqs.clear()
+        self._pieces = None
         self._first = 0
         self.start = self.end
 
 
-_NOTHING = memoryview(b"")
+_NOTHING = (0, memoryview(b""))

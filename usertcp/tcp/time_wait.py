@@ -8,10 +8,10 @@ TIME-WAIT from which the rest can be read.
 from __future__ import annotations
 
 from collections.abc import Callable
-from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from usertcp.tcp.events import Kind
+from usertcp.tcp.moments import LONG_AGO
 from usertcp.tcp.reset import sequence_length
 from usertcp.tcp.states import TIME_WAIT, Event, step
 from usertcp.wire.seq import MASK, unwrap
@@ -48,7 +48,7 @@ class TimeWait:
         self.due = tcb.time_wait_due
         self.settings = tcb.settings
         self.traffic_class = tcb.traffic_class
-        self.challenge_after = -inf
+        self.challenge_after = LONG_AGO
         self.connection: Connection | None = None if tcb.released else tcb
 
 

@@ -24,8 +24,8 @@ class LossBased:
     """
 
     __slots__ = (
-        "_hystart", "_limit", "_paced", "_validation", "counting_limit", "cwnd", "initial_segments", "mss",
-        "pacing_rate", "ssthresh",
+        "_hystart", "_limit", "_paced", "_validation", "_with_hystart", "counting_limit", "cwnd", "initial_segments",
+        "mss", "pacing_rate", "ssthresh",
     )  # fmt: skip
 
     governs_recovery = False
@@ -46,7 +46,9 @@ class LossBased:
         self.ssthresh = UNLIMITED
         self.pacing_rate: float | None = None
         self._paced = paced
-        self._hystart = HyStart() if hystart else None
+        self._with_hystart = hystart
+        #: Of a slow start that has begun and not ended.
+        self._hystart: HyStart | None = None
         self._validation = WindowValidation() if validate else None
         self._limit = self._ack_limit()
 
@@ -67,12 +69,18 @@ class LossBased:
 
     def _slow_start(self, sample: AckSample) -> None:
         """RFC 5681 §3.1, with HyStart++ as long as no loss has told where slow start ends (RFC 9406 §4.3)."""
-        if self.ssthresh == UNLIMITED and self._hystart is not None:
-            growth = self._hystart.growth(sample, self._limit)
+        if self.ssthresh == UNLIMITED and self._with_hystart:
+            hystart = self._hystart
+            if hystart is None:
+                if sample.acked <= 1:
+                    return  # a SYN: rounds are of data
+                hystart = self._hystart = HyStart()
+            growth = hystart.growth(sample, self._limit)
             if sample.limited:
                 self.cwnd += growth
-            if self._hystart.finished:
+            if hystart.finished:
                 self.ssthresh = self.cwnd  # RFC 9406 §4.2
+                self._hystart = None
         elif sample.limited:
             # no further than ssthresh: one acknowledgment may cover a large part of the window
             self.cwnd = min(self.cwnd + min(sample.acked, self._limit), self.ssthresh)
