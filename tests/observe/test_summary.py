@@ -143,3 +143,29 @@ def test_what_was_not_seen_is_not_answered(script: Make) -> None:
     made.comes(PSH | ACK, 1, 1, length=10)
     made.goes(ACK, 1, 11)
     assert set(answers(made.events)) == {"Opened by"}
+
+
+def test_a_reset_that_is_dropped_ends_nothing(script: Make) -> None:
+    made = script()
+    made.handshake()
+    made.comes(RST, 100)
+    made.drops("reset-outside-window")
+    assert "Closed first" not in answers(made.events)
+    made.time += 2
+    made.resets()
+    assert answers(made.events)["Closed first"][0].endswith(f"at {(made.time - 1000.0001) * 1000:.3f} ms")
+
+
+def test_we_abort(script: Make) -> None:
+    made = script()
+    made.handshake()
+    made.moves(E.ABORT)
+    made.goes(RST | ACK, 1, 1)
+    assert answers(made.events)["Closed first"][0].startswith("nobody: a RST, sent by usertcp, ended it at ")
+
+
+def test_nobody_answers(script: Make) -> None:
+    made = script()
+    made.handshake()
+    made.moves(E.USER_TIMEOUT)
+    assert answers(made.events)["Closed first"][0].startswith("nobody: the user timeout ended it at ")

@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from usertcp.observe.path import Path
-from usertcp.tcp.events import Opened, PeerSeen, SegmentIn, SegmentOut, Timer, TraceEvent
-from usertcp.tcp.states import State
+from usertcp.tcp.events import Opened, PeerSeen, SegmentIn, SegmentOut, Timer, TraceEvent, Transitioned
+from usertcp.tcp.states import Event, State
 from usertcp.wire.tcp import ACK, FIN, RST, SYN
 
 _MASK: Final = 0xFFFFFFFF
 #: A handshake has three segments, or four where both open at once; more are repetitions.
 _MOST: Final = 6
+_TIMEOUTS: Final = (Event.USER_TIMEOUT, Event.KEEPALIVE_TIMEOUT, Event.FIN_WAIT_2_TIMEOUT)
 #: How many segments a close takes.
 _COUNTS: Final = {2: "two", 3: "three", 4: "four"}
 
@@ -46,7 +47,8 @@ class Summary:
         self._ours, self._theirs = _End("usertcp"), _End("the peer")
         self._handshake: list[str] = []
         self._close: list[str] = []
-        self._reset: tuple[str, float] | None = None
+        self._reset_sent = False
+        self._last: tuple[Event, float] | None = None
         self._our_wait: float | None = None
         self._peers_wait: float | None = None
 
@@ -55,6 +57,8 @@ class Summary:
         match event:
             case Opened():
                 self._role = event.role
+            case Transitioned(next_state=State.CLOSED | State.LISTEN, event=cause):
+                self._last = cause, event.time
             case SegmentOut():
                 self._segment(event, self._ours, self._theirs)
             case SegmentIn():
@@ -91,8 +95,8 @@ class Summary:
         if first_fin or acks_fin:
             kind = "FIN and ACK in one" if first_fin and acks_fin else "FIN" if first_fin else "ACK"
             self._close.append(f"{kind} ({sender.name})")
-        if segment.flags & RST and self._reset is None:
-            self._reset = sender.name, segment.time
+        if segment.flags & RST and sender is self._ours:
+            self._reset_sent = True
 
     def _acknowledges(self, segment: SegmentIn | SegmentOut, receiver: _End) -> tuple[bool, bool]:
         """Whether it is the first to acknowledge the other end's SYN, and FIN."""
@@ -118,11 +122,20 @@ class Summary:
             lines.append(f"{who}, at {_milliseconds(time, path)}")
         if len(self._close) in _COUNTS:
             lines.append(f"in {_COUNTS[len(self._close)]} segments: {', '.join(self._close)}")
-        if self._reset is not None:
-            name, time = self._reset
+        how = self._broken_by()
+        if how and self._last is not None:
             began = "and then" if who else "nobody:"
-            lines.append(f"{began} a RST, sent by {name}, ended it at {_milliseconds(time, path)}")
+            lines.append(f"{began} {how} ended it at {_milliseconds(self._last[1], path)}")
         return tuple(lines)
+
+    def _broken_by(self) -> str:
+        """What ended the connection before its time, "" for nothing."""
+        cause = None if self._last is None else self._last[0]
+        if cause in (Event.RCV_RST, Event.RCV_RST_PASSIVE):
+            return "a RST, sent by the peer,"
+        if cause in (Event.ABORT, Event.DATA_AFTER_CLOSE) and self._reset_sent:
+            return "a RST, sent by usertcp,"
+        return f"the {cause}" if cause in _TIMEOUTS else ""
 
     def _waiter(self, path: Path) -> tuple[str, ...]:
         ours = any(stop.state is State.TIME_WAIT for stop in path.ours)
