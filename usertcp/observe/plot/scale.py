@@ -51,9 +51,14 @@ class LogScale(NamedTuple):
         return self.start + share * (self.end - self.start)
 
     def ticks(self, most: int) -> list[float]:
-        """The powers of ten between the limits; every second, third, ... where they are more than ``most`` + 1."""
-        first, last = ceil(log10(self.low) - 1e-9), floor(log10(self.high) + 1e-9)
-        return [10.0**exponent for exponent in range(first, last + 1, 1 + (last - first) // (most + 1))]
+        """1, 2 and 5 times the powers of ten between the limits, or the powers alone, at most ``most`` + 1."""
+        first, last = floor(log10(self.low)), floor(log10(self.high) + 1e-9)
+        values = [step * 10.0**exponent for exponent in range(first, last + 1) for step in _STEPS[:3]]
+        within = [value for value in values if self.low * 0.999999 <= value <= self.high * 1.000001]
+        if len(within) <= most + 1:
+            return within
+        powers = [10.0**exponent for exponent in range(ceil(log10(self.low) - 1e-9), last + 1)]
+        return powers[:: 1 + len(powers) // (most + 1)] if len(powers) > most + 1 else powers
 
 
 def bytes_labels(values: list[float]) -> list[str]:
