@@ -184,11 +184,10 @@ async def test_options_that_change_in_mid_transfer() -> None:
 async def test_a_kernel_answers_keep_alives() -> None:
     async with usertcp.open_stack() as stack:
         ours, theirs = await connected(stack, listening="ours")
-        ours.keepalive_idle = ours.keepalive_interval = 0.05
-        ours.keepalive_probes = 3
+        ours.keepalive_idle, ours.keepalive_probes = 0.05, 2
+        ours.keepalive_interval = 0.7  # Linux answers one in half a second (tcp_invalid_ratelimit)
         ours.keepalive = True
-        await until(lambda: stack.stats()["keepalives-sent"] >= 5)
-        assert ours.info().unanswered_probes <= 1
+        await until(lambda: stack.stats()["keepalives-sent"] >= 4)
         await theirs.send_all(b"still here")
         assert await ours.receive_some() == b"still here"
         await ours.aclose()
