@@ -137,7 +137,7 @@ async def test_the_receive_buffer_grows_until_it_is_set(usertcp_network: Opener,
 async def test_a_smaller_receive_buffer_takes_no_promise_back(
     usertcp_network: Opener, autojump_clock: MockClock
 ) -> None:
-    """RFC 9293 §3.8.6.2.1: the window's right edge never moves left, and all that it promised is taken."""
+    """RFC 9293 §3.8.6 (SHLD-14): the window's right edge never moves left, and all that it promised is taken."""
     async with connected(usertcp_network, Settings(send_buffer=1 << 20)) as ends:
         promised = ends.ours.info().snd_wnd
         edge = ends.theirs.connection.rcv_adv

@@ -111,7 +111,7 @@ class StreamOptions:
     @property
     def receive_buffer(self) -> int:
         """SO_RCVBUF: how much may wait to be read.  It grows by itself until it is set; what was promised to the peer
-        is not taken back (RFC 9293 §3.8.6.2.1).  :data:`LEAST_RECEIVE_BUFFER <usertcp.tcp.options>` at least."""
+        is not taken back (RFC 9293 §3.8.6).  :data:`LEAST_RECEIVE_BUFFER <usertcp.tcp.options>` at least."""
         return self.connection.rcv_buf
 
     @receive_buffer.setter
