@@ -13,7 +13,7 @@ from usertcp.testing import Conditions, Link, Network, NetworkHost, Opener
 
 
 class Pair(NamedTuple):
-    """Time must be a test's own: ask for ``autojump_clock``, too.  10.0.0.1 and 10.0.0.2, fd00::1 and fd00::2, 10 ms apart."""
+    """10.0.0.1 and 10.0.0.2, fd00::1 and fd00::2, 10 ms apart; a test asks for its clock itself."""
 
     network: Network
     server: NetworkHost

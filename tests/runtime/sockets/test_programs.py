@@ -45,7 +45,7 @@ async def test_each_host_has_its_program(pair: Pair, autojump_clock: MockClock) 
     await trio.sleep(1)
     pair.client.start_soon(client_program)
     await trio.sleep(1)
-    assert heard == [b"hello", "fd00::1"]
+    assert heard == [b"hello", "10.0.0.1"]
 
 
 async def test_two_stacks_and_the_kernel_in_one_run(pair: Pair, autojump_clock: MockClock) -> None:
@@ -86,19 +86,35 @@ async def test_tasks_inherit_from_who_starts_them(pair: Pair, autojump_clock: Mo
     assert sorted(made) == [False, True]
 
 
-async def test_what_was_there_before_comes_back(pair: Pair, autojump_clock: MockClock) -> None:
+async def test_others_have_what_they_had(pair: Pair, autojump_clock: MockClock) -> None:
     class Factory(trio.abc.SocketFactory):
         def socket(self, family: int = 0, type: int = 0, proto: int = 0) -> trio.socket.SocketType:
             raise NotImplementedError("the one from before")
 
-    mine = Factory()
-    trio.socket.set_custom_socket_factory(mine)
-    with usertcp.trio_sockets(pair.client.stack):
-        trio.socket.socket().close()
-        with usertcp.kernel_sockets(), pytest.raises(NotImplementedError):
+    async def with_block() -> None:
+        with usertcp.trio_sockets(pair.client.stack):
+            trio.socket.socket().close()
+            with usertcp.kernel_sockets(), pytest.raises(NotImplementedError):
+                trio.socket.socket()
+            await trio.sleep(2)
+
+    trio.socket.set_custom_socket_factory(Factory())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(with_block)
+        await trio.sleep(1)
+        with pytest.raises(NotImplementedError):
             trio.socket.socket()
-    assert trio.socket.set_custom_socket_factory(None) is mine
-    assert trio.socket.set_custom_hostname_resolver(None) is None
+    with pytest.raises(NotImplementedError):
+        trio.socket.socket()
+
+
+async def test_a_block_needs_a_run() -> None:
+    def outside() -> None:
+        with usertcp.kernel_sockets():
+            pass
+
+    with pytest.raises(RuntimeError):
+        await trio.to_thread.run_sync(outside)
 
 
 async def test_only_tcp_is_ours(pair: Pair, autojump_clock: MockClock, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from usertcp.testing import Conditions
 @pytest.mark.parametrize("conditions", [Conditions(), Conditions(delay=0.05), Conditions(delay=0.01, loss=0.1)])
 async def test_a_half_closeable_stream(pair: Pair, autojump_clock: MockClock, conditions: Conditions) -> None:
     with pair.server.sockets():
-        (listener, *_) = await trio.open_tcp_listeners(80)
+        (listener,) = await trio.open_tcp_listeners(80, host="10.0.0.1")
 
     async def make() -> tuple[trio.SocketStream, trio.SocketStream]:
         with pair.client.sockets():
@@ -28,7 +28,8 @@ async def test_a_half_closeable_stream(pair: Pair, autojump_clock: MockClock, co
             stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_SNDBUF, 8192)
             stream.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, 8192)
         pair.link.change(Conditions(delay=0.01))
-        for stream in (client, server):
+        # The first time the peer's window closes, the second time our buffer is full to the last byte.
+        for stream in (client, server, client, server):
             with trio.move_on_after(10):
                 while True:
                     await stream.send_all(bytes(4096))

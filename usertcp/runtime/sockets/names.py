@@ -12,7 +12,7 @@ import trio
 #: Addresses, or one, by name.
 Hosts: TypeAlias = Mapping[str, str | Sequence[str]]
 
-_LENGTHS: Final = {4: socket.AF_INET, 16: socket.AF_INET6}
+_FAMILIES: Final = {4: socket.AF_INET, 16: socket.AF_INET6}
 _FAMILY_NAMES: Final[dict[int, str]] = {socket.AF_INET: "IPv4", socket.AF_INET6: "IPv6"}
 
 
@@ -25,7 +25,7 @@ class Names:
     def __init__(self, hosts: Hosts, families: frozenset[int], *, system: bool) -> None:
         self._families = families
         self._system = system
-        self._hosts: dict[str, list[str]] = {}
+        self._hosts: dict[str, list[str]] = {"localhost": ["::1", "127.0.0.1"]}  # RFC 6761 §6.3
         for name, addresses in hosts.items():
             several = [addresses] if isinstance(addresses, str) else list(addresses)
             self._hosts[_canonical(name)] = [str(ip_address(address)) for address in several]
@@ -82,17 +82,21 @@ def _canonical(name: str) -> str:
     return name.rstrip(".").lower()
 
 
+def _family_of(address: str) -> int:
+    return _FAMILIES[len(ip_address(address).packed)]
+
+
 def _numeric(
     name: str, addresses: list[str], port: bytes | str | int | None, family: int, kind: int, proto: int, flags: int
 ) -> list[Any]:
     """What getaddrinfo(3) says of the addresses of a name, in their order."""
     found: list[Any] = []
-    for address in addresses:
-        own = _LENGTHS[len(ip_address(address).packed)]
-        mapped = own == socket.AF_INET and family == socket.AF_INET6 and bool(flags & socket.AI_V4MAPPED)
-        if family in (socket.AF_UNSPEC, own) or mapped:
-            numeric = flags & ~socket.AI_CANONNAME | socket.AI_NUMERICHOST
-            found += socket.getaddrinfo(address, port, family, kind, proto, numeric)
+    numeric = flags & ~socket.AI_CANONNAME | socket.AI_NUMERICHOST
+    fitting = [address for address in addresses if family in (socket.AF_UNSPEC, _family_of(address))]
+    if not fitting and family == socket.AF_INET6 and flags & socket.AI_V4MAPPED:
+        fitting = addresses
+    for address in fitting:
+        found += socket.getaddrinfo(address, port, family, kind, proto, numeric)
     if flags & socket.AI_CANONNAME and found:
         first = found[0]
         found[0] = (*first[:3], name, first[4])

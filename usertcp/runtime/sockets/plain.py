@@ -12,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from errno import EAGAIN, EALREADY, EBADF, EINPROGRESS, EINVAL, ENOPROTOOPT, EOPNOTSUPP
+from operator import index
 from socket import AddressFamily, SocketKind
 from struct import Struct
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, overload
@@ -213,7 +214,7 @@ class PlainSocket:
     def recv(self, bufsize: int, flags: int = 0, /) -> bytes:
         """As :meth:`socket.socket.recv`.  Raises BlockingIOError."""
         endpoint = self.endpoint
-        connection = endpoint.receivable() if not flags and bufsize > 0 else None
+        connection = endpoint.receivable() if not flags and index(bufsize) > 0 else None
         if connection is None:
             return self._receive(bufsize, flags).data
         data = connection.receive(bufsize, self._table.tick())
@@ -337,7 +338,7 @@ class PlainSocket:
     # -- How a call runs --------------------------------------------------------------------------------------
 
     def _receive(self, size: int, flags: int, control_size: int = 0) -> Message:
-        if size < 0 or control_size < 0:
+        if index(size) < 0 or index(control_size) < 0:
             raise ValueError("negative buffersize")
         return self._run(self.endpoint.receive(Receiving(size, flags, control_size)))
 

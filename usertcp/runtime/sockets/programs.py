@@ -101,31 +101,24 @@ _THE_SYSTEMS: Final = Names({}, _INTERNET, system=True)
 
 
 class _Installed:
-    """Factory and resolver of one ``trio.run``, while anybody needs them."""
+    """Factory and resolver of one ``trio.run``.
+
+    They stay when the blocks have ended: a task that was started inside may need them later, and for all others they
+    do what was done before.
+    """
 
     def __init__(self) -> None:
-        self.users = 0
-        self.factory = _Factory()
-        self.resolver = _Resolver()
+        self._factory = _Factory()
+        self._resolver = _Resolver()
 
-    def enter(self) -> None:
-        """One more block."""
-        self.users += 1
-        if self.users == 1:
-            self.factory.before = trio.socket.set_custom_socket_factory(self.factory)
-            self.resolver.before = trio.socket.set_custom_hostname_resolver(self.resolver)
-
-    def leave(self) -> None:
-        """One block less; after the last one all is as it was, unless somebody has put something else there."""
-        self.users -= 1
-        if self.users:
-            return
-        factory = trio.socket.set_custom_socket_factory(self.factory.before)
-        if factory is not self.factory:
-            trio.socket.set_custom_socket_factory(factory)
-        resolver = trio.socket.set_custom_hostname_resolver(self.resolver.before)
-        if resolver is not self.resolver:
-            trio.socket.set_custom_hostname_resolver(resolver)
+    def install(self) -> None:
+        """Put them in, before what somebody else has put there."""
+        factory = trio.socket.set_custom_socket_factory(self._factory)
+        if factory is not self._factory:
+            self._factory.before = factory
+        resolver = trio.socket.set_custom_hostname_resolver(self._resolver)
+        if resolver is not self._resolver:
+            self._resolver.before = resolver
 
 
 _installed: Final[trio.lowlevel.RunVar[_Installed | None]] = trio.lowlevel.RunVar("usertcp_sockets")
@@ -171,14 +164,13 @@ def _entered(program: _Program | None) -> Iterator[None]:
         installed = _Installed()
         _installed.set(installed)
     before = _program.get()
-    installed.enter()
+    installed.install()
     _program.set(program)
     try:
         yield
     finally:
         # Not by a token: a fixture may end in another context than it began in.
         _program.set(before)
-        installed.leave()
 
 
 def _families(stack: Stack) -> set[int]:

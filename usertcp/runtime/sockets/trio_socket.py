@@ -192,8 +192,10 @@ class TrioSocket(trio.socket.SocketType):
     async def wait_writable(self) -> None:
         await trio.lowlevel.checkpoint()
         endpoint = self._sock.endpoint
+        endpoint.writers.listen()
         while not endpoint.is_writable:
             await self._sleep(endpoint.writers)
+            endpoint.writers.listen()
 
     async def _when_ready(self, waiter: Waiter, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Call until it need not wait.  A checkpoint; where it is cancelled, nothing has happened."""

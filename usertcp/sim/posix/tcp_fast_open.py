@@ -34,7 +34,8 @@ def send(socket: TcpSocket, what: Sending) -> Steps[int]:
     if socket.connected:
         raise failure(EISCONN)
     if socket.connecting and socket.deferred is None:
-        raise failure(EALREADY)
+        yield from tcp_opening.wait(socket, socket.machine.now, EALREADY)
+        return 0  # it is over: all data goes as any other
     if socket.state is not State.CLOSED:
         raise failure(EISCONN)
     if address is None:

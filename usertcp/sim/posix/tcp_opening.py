@@ -69,7 +69,8 @@ def _listener(socket: TcpSocket) -> Listener:
     host, port = socket.machine.host, socket.local.port
     fast_open = socket.fast_open if socket.machine.config.fast_open & tcp_fast_open.SERVER else 0
     addresses = _listening_addresses(socket)
-    if any((port, address) in host.listeners for address in addresses):
+    everywhere = [None] if is_any(socket.local.address) else []
+    if any((port, address) in host.listeners for address in (*addresses, *everywhere)):
         raise failure(EADDRINUSE)
     listener = host.listen(
         port, address=addresses[0], backlog=_places(socket), settings=socket.settings, fast_open=fast_open

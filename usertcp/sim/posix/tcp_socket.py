@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import fields
 from enum import Enum
 from errno import ENOTCONN
-from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 from usertcp.sim.posix import (
@@ -48,6 +47,7 @@ from usertcp.sim.posix.sockets import Message, Receiving, Sending, Socket
 from usertcp.sim.posix.tcp_completions import Completions
 from usertcp.sim.posix.urgent import Urgent
 from usertcp.stack.listener import Listener
+from usertcp.tcp import options as live
 from usertcp.tcp.connection import Connection
 from usertcp.tcp.settings import Settings
 from usertcp.tcp.states import RECEIVE_CLOSED, State
@@ -222,19 +222,14 @@ class TcpSocket(Socket):
         self.error = 0
         self.busy_time = BusyTime()
         self.urgent = Urgent()
-        self._bound(connection)
+        if connection.settings.send_buffer != self.space.bound:
+            connection.settings = self.machine.variant(connection.settings, {"send_buffer": self.space.bound})
         connection.corked = self.corked
         self.space.restart()
         if connection.state not in _OPENING:
             self.space.established(connection)
         if connection.is_over:
             self._ended(connection)
-
-    def _bound(self, connection: Connection) -> None:
-        """The core's own bound of the send buffer follows the socket's."""
-        if connection.settings.send_buffer != self.space.bound:
-            changes = {"send_buffer": self.space.bound}
-            connection.settings = self.machine.variant(connection.settings, changes)
 
     def disconnect(self) -> None:
         """Be a socket of nothing again.  The peer learns of it by a RST."""
@@ -383,7 +378,7 @@ class TcpSocket(Socket):
     def set_send_buffer(self, size: int, *, forced: bool) -> None:
         self.space.choose(size, forced=forced)
         if self.connection is not None:
-            self._bound(self.connection)
+            live.set_send_buffer(self.connection, self.space.bound)
 
     def set_receive_buffer(self, size: int, *, forced: bool) -> None:
         config = self.machine.config
@@ -394,7 +389,7 @@ class TcpSocket(Socket):
         if config.doubles_buffers:
             self.override(window_scale_buffer=0)  # of a buffer that was chosen, the scale follows
         if self.connection is not None:
-            self.connection.rcv_buf = chosen
+            live.set_receive_buffer(self.connection, chosen)
 
     def keepalive_switched(self, *, on: bool) -> None:
         self.override(keepalive=on)
@@ -403,11 +398,8 @@ class TcpSocket(Socket):
 
     def keepalive_times_changed(self) -> None:
         """The time until the first keep-alive counts from when the peer was heard last."""
-        connection, now = self.connection, self.machine.now
-        if connection is not None and connection.keepalive and self.state is not State.CLOSED:
-            connection.set_keepalive(True, now)
-            heard = max(connection.last_arrival, -inf)
-            connection.keepalive_due = max(now, heard + connection.settings.keepalive_idle)
+        if self.connection is not None and self.state is not State.CLOSED:
+            live.keepalive_idle_changed(self.connection, self.machine.now)
 
     def set_receive_low_water(self, size: int) -> None:
         super().set_receive_low_water(size)
