@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from tests.observe.observed import OURS, PEER, Observed
-from usertcp.observe.annotation import Annotated
-from usertcp.observe.packet_log import PacketLog
+from usertcp.observe.annotation import Annotated, Annotator
+from usertcp.observe.packet_log import Left, Missing, PacketLog
 from usertcp.sim.impairment import Entered
+from usertcp.sim.wire_form import from_offload
 from usertcp.wire import checksum, ipv4, ipv6, tcp, virtio
 from usertcp.wire.malformed import Malformed
 from usertcp.wire.tcp import ACK, FIN, RST, SYN, Segment
@@ -210,7 +211,7 @@ def test_losses_on_the_way_out(offload: bool) -> None:
     lost = 0
     for buffers in observed.ours.outbox:
         packet = b"".join(buffers)
-        for piece in pieces(packet) if offload else [packet]:
+        for piece in from_offload(packet) if offload else [packet]:
             if segment(piece).payload:
                 lost += 1
                 observed.log.entered_outbound(piece, Entered(piece, 0, ("lost",)))
@@ -223,12 +224,6 @@ def test_losses_on_the_way_out(offload: bool) -> None:
         ]
     else:
         assert texts == ["lost by --impair on the way out"] * 4
-
-
-def pieces(packet: bytes) -> list[bytes]:
-    from usertcp.sim.wire_form import from_offload
-
-    return from_offload(packet)
 
 
 def test_what_else_an_impairment_does_on_the_way_out() -> None:
@@ -279,6 +274,82 @@ def test_what_did_not_fit_is_missing_and_nothing_is_told_of_the_wrong_packet() -
     assert says(rest[0], f"{lost} packets before this one are missing")
     assert segment(rest[0].packet).payload == b"the end"
     assert says(rest[0], "ESTABLISHED ·")
+
+
+def test_a_segment_that_was_framed_and_never_sent() -> None:
+    """As when the device goes away, or when there was no room to keep its packet."""
+    observed = Observed()
+    ours, _ = observed.connected()
+    observed.told()
+    ours.send(bytes(100), observed.now)
+    observed.ours.flush(observed.now)
+    observed.ours.outbox.clear()
+    observed.log.lost_inbound(observed.now, b"E", ("lost",))
+    ours.close(observed.now)
+    observed.turn()
+    fin = next(each for each in observed.told() if not each.inbound)
+    assert segment(fin.packet).flags & FIN
+    assert says(fin, "CLOSE")
+    assert says(fin, "FIN-WAIT-1 ·", "in flight 101 ")
+
+
+def test_what_was_told_before_a_gap_is_not_told_of_what_comes_behind_it() -> None:
+    observed = Observed()
+    ours, _ = observed.connected()
+    ours.send(bytes(100), observed.now)
+    observed.send(lost=True)
+    observed.wait(5.0)
+    observed.send(lost=True)
+    entries = list(observed.log.take(1000))
+    lefts = [index for index, entry in enumerate(entries) if isinstance(entry, Left)]
+    first, again = lefts[-2:]
+    entries[first] = Missing(1)
+    told = list(Annotator(offload=False).feed(entries))
+    assert len(told) == len(lefts) - 1 + 2  # what arrived, too
+    assert told[-1].packet == b"".join(entries[again].buffers)
+    assert says(told[-1], "sent again, attempt 1: ")
+
+
+def test_a_super_segment_that_leaves_in_pieces() -> None:
+    """As a device without offload sends it: its comments are the first one's, its numbers everybody's."""
+    observed = Observed(offload=True)
+    ours, _ = observed.connected()
+    ours.send(bytes(3 * 1448), observed.now)
+    observed.wait(0.0)
+    entries = list(observed.log.take(1000))
+    packet = b"".join(observed.ours.outbox[-1])
+    assert len(observed.ours.outbox) == 1
+    ours.close(observed.now)
+    observed.ours.flush(observed.now)
+    entries += [*observed.log.take(1000)]
+    entries += [Left(observed.now, (bytes(virtio.LENGTH), piece)) for piece in from_offload(packet)]
+    entries += [Left(observed.now, observed.ours.outbox[-1])]
+    *_, one, two, three, fin = Annotator(offload=True).feed(entries)
+    numbers = "ESTABLISHED · cwnd 14,480 · ssthresh not set · in flight 4,344 · rto 200 ms"
+    assert [each.comments for each in (one, two, three)] == [[numbers]] * 3
+    assert says(fin, "FIN-WAIT-1: CLOSE")
+
+
+def test_what_is_sent_again_while_a_packet_is_taken_in() -> None:
+    """Where a batch is one packet, and what it makes the host send is framed before it is settled."""
+    observed = Observed()
+    ours, _ = observed.connected()
+    ours.send(bytes(1448), observed.now)
+    observed.send(lost=True)
+    ours.send(bytes(5 * 1448), observed.now)
+    observed.send()
+    observed.told()
+    for packet in observed.from_peer():
+        observed.now += 0.1
+        observed.log.arrived(observed.now, packet)
+        observed.ours.packet_arrives(packet, observed.now)
+        observed.ours.flush(observed.now)
+        observed.log.settled()
+        observed.send()
+    told = observed.told()
+    assert not any(says(each, "sent again") for each in told if each.inbound)
+    assert any(says(each, "sent again, attempt 1: ") for each in told if not each.inbound)
+    assert any(says(each, "fast retransmit", "cwnd") for each in told if each.inbound)
 
 
 def test_a_packet_too_short_for_its_virtio_header_is_left_as_it_is() -> None:
