@@ -26,8 +26,11 @@ def length(line: Line) -> int:
 
 def clock(time: float, room: int = _TIME) -> str:
     """``time`` in milliseconds, right-aligned in ``room`` columns; without decimals where there is no room for them."""
-    text = f"{time * 1000:{room}.3f}"
-    return text if len(text) <= room else f"{time * 1000:{room}.0f}"
+    for form in (".3f", ".0f", ".1e"):
+        text = f"{time * 1000:{room}{form}}"
+        if len(text) <= room:
+            break
+    return text
 
 
 class Columns:

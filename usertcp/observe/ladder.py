@@ -194,7 +194,8 @@ def _flow(name: str, pieces: Sequence[Line], width: int) -> list[Line]:
     lines: list[Line] = []
     line: list[Span] = [Span(name, Role.TITLE)]
     used = indent = len(name)
-    for piece in pieces:
+    room = width - indent
+    for piece in (part for piece in pieces for part in ([piece] if length(piece) <= room else wrap(list(piece), room))):
         size = length(piece)
         if used > indent and used + 1 + size > width:
             lines.append(tuple(line))

@@ -87,6 +87,8 @@ class Rails:
 
     def _shaft(self, number: str, time: float, arrow: Arrow, label: str, *, restate: bool) -> Line:
         role = Role.ARROW_OUT if arrow.out else Role.ARROW_IN
+        if arrow.again or arrow.dropped:
+            role = Role.ERROR if arrow.dropped else Role.WARNING
         shaft = "╌" if arrow.again else "─"
         tail = shaft * (self._inner - len(label) - 5)
         if arrow.out:
