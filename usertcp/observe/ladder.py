@@ -189,13 +189,19 @@ def _stops(name: str, stops: Sequence[Stop], started: float, width: int) -> list
     return _flow(name, pieces, width)
 
 
+def _pieces_of(pieces: Sequence[Line], room: int) -> Iterator[Line]:
+    """``pieces``, those broken that are longer than any line."""
+    for piece in pieces:
+        yield from [piece] if length(piece) <= room else wrap(list(piece), room)
+
+
 def _flow(name: str, pieces: Sequence[Line], width: int) -> list[Line]:
     """``pieces`` after each other behind ``name``, broken only between them."""
     lines: list[Line] = []
     line: list[Span] = [Span(name, Role.TITLE)]
     used = indent = len(name)
     room = width - indent
-    for piece in (part for piece in pieces for part in ([piece] if length(piece) <= room else wrap(list(piece), room))):
+    for piece in _pieces_of(pieces, room):
         size = length(piece)
         if used > indent and used + 1 + size > width:
             lines.append(tuple(line))
