@@ -75,6 +75,7 @@ async def test_a_loss(usertcp_network: Opener, autojump_clock: MockClock) -> Non
         assert ends.theirs.info().out_of_order > 0
         await ends.ours.aclose()
         assert await read_all(ends.theirs) == DATA[:20_000]
+        await trio.sleep(1)
         info = ends.ours.info()
         assert (info.retransmissions, info.retransmitted_segments, info.retransmitted_bytes) == (1, 1, 1448)
         assert info.bytes_sent == info.bytes_acked == 20_000
