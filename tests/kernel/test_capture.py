@@ -194,6 +194,27 @@ async def test_it_can_be_read_while_it_grows_and_is_closed_by_a_signal(number: s
     assert last.comments[-1].startswith("TIME-WAIT · ")  # we closed first
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_ends_the_command_ends_the_capture_well(number: signal.Signals, tmp_path: Path) -> None:
+    path = tmp_path / "capture"
+    script = f"exec 3<>/dev/tcp/{OURS[4]}/7; echo hello >&3; read line <&3; echo $line; exec sleep 1000"
+    command = [sys.executable, "-m", "usertcp", "try", "--pcap", str(path), "--", "bash", "-c", script]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "hello\n"
+            process.send_signal(number)
+            process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+    nothing_is_broken(path)
+    told = comments(path)
+    (fin,) = frames(path, f"tcp.flags.fin == 1 && ip.src == {KERNEL[4]}")
+    assert any("ESTABLISHED → CLOSE-WAIT: rcv FIN" in text for text in told[fin])
+
+
 async def test_a_ring_is_bounded_while_it_is_written(tmp_path: Path) -> None:
     path, before, limit = tmp_path / "capture", tmp_path / "capture.1", 1 << 20
     async with listening("80", "--pcap", str(path), "--pcap-ring", "1M") as command:

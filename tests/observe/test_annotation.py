@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.observe.observed import OURS, PEER, Observed
 from usertcp.observe.annotation import Annotated, Annotator
@@ -372,6 +374,16 @@ def test_a_packet_too_short_for_its_virtio_header_is_left_as_it_is() -> None:
     (told,) = observed.told()
     assert told.packet == b"short"
     assert says(told, "dropped: virtio-")
+
+
+@given(st.lists(st.binary(max_size=90), max_size=5), st.booleans())
+def test_whatever_arrives_is_in_the_capture(packets: list[bytes], offload: bool) -> None:
+    observed = Observed(offload=offload)
+    observed.take_in(*packets)
+    told = [each.packet for each in observed.told()]
+    assert [len(packet) for packet in told] == [
+        len(packet) - virtio.LENGTH if offload and len(packet) >= virtio.LENGTH else len(packet) for packet in packets
+    ]
 
 
 @pytest.mark.parametrize("header", [virtio.NetHeader(virtio.NEEDS_CSUM, csum_start=65535, csum_offset=65535)])
