@@ -165,8 +165,8 @@ class Tun:
         return self._fd
 
     def _check_gone(self, error: OSError) -> None:
-        # EBADFD is what is left of an interface that somebody else removed.
-        if error.errno in (errno.EBADFD, errno.ENODEV):
+        # EBADFD is what is left of an interface that somebody else removed, EBADF of one that we have closed.
+        if error.errno in (errno.EBADF, errno.EBADFD, errno.ENODEV):
             raise self._gone() from error
 
     def _gone(self) -> DeviceGone:
@@ -236,17 +236,14 @@ def _explain(error: OSError, name: str, node: str) -> SetupError:
                 "(in a container: start it with --device /dev/net/tun)"
             )
         case errno.EACCES:
-            return SetupError(
-                f"no permission to open {node}: {with_sudo}, or first: sudo chmod 0666 {node}"
-            )
+            return SetupError(f"no permission to open {node}: {with_sudo}, or first: sudo chmod 0666 {node}")
         case errno.EPERM:
             return SetupError(
                 f"no permission to make the TUN {name}: {with_sudo}, or, without root: usertcp try -- COMMAND"
             )
         case errno.EBUSY:
             return SetupError(
-                f"the TUN {name} is in use by another process: "
-                f"give this one its own with {_another(name)}"
+                f"the TUN {name} is in use by another process: give this one its own with {_another(name)}"
             )
         case errno.EINVAL:
             return _RefusedError(f"{name} is another kind of interface: choose another name with --tun NAME")
