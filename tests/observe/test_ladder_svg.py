@@ -69,7 +69,7 @@ def _apart(one: Text, other: Text) -> bool:
         return text.y + (x - text.x) * sin(radians(text.angle)) / cos(radians(text.angle))
 
     gaps = [height(other, x) - height(one, x) for x in (left, right)]
-    return all(gap >= 9 for gap in gaps) or all(gap <= -9 for gap in gaps)
+    return all(gap >= 11 for gap in gaps) or all(gap <= -11 for gap in gaps)
 
 
 @pytest.mark.parametrize("name", SCENES)

@@ -8,21 +8,24 @@ from usertcp.tcp.states import State
 
 #: Changes of an estimate that are worth telling by themselves.
 _RTO_JUMP = 1.5
+#: How often they are told by themselves before it closes.
+_OFTEN = 8
 
 
 class KernelView:
     """Remembers the last numbers that were told, to tell them again when they say something new."""
 
-    __slots__ = ("_told",)
+    __slots__ = ("_times", "_told")
 
     def __init__(self) -> None:
         self._told: PeerSeen | None = None
+        self._times = 0
 
     def telling(self, reading: PeerSeen, *, verbose: bool) -> str:
         """The numbers of ``reading`` in words, or "" where they say nothing new.
 
-        New is: the first reading in ESTABLISHED, segments sent again or lost, a congestion window that
-        shrank, a timeout that jumped.  With ``verbose``, every change.
+        New is: the first reading in ESTABLISHED, segments sent again, a congestion window that shrank, a timeout that
+        jumped, and how things stood when it closed.  With ``verbose``, every change.
         """
         before = self._told
         if before is None:
@@ -30,11 +33,16 @@ class KernelView:
         elif verbose:
             new = _numbers(reading) != _numbers(before)
         else:
-            new = _is_news(before, reading)
+            new = _closes(before, reading) or (self._times < _OFTEN and _is_news(before, reading))
         if not new:
             return ""
         self._told = reading
+        self._times += 1
         return _numbers(reading)
+
+
+def _closes(before: PeerSeen, now: PeerSeen) -> bool:
+    return now.state is State.FIN_WAIT_1 and before.state is not State.FIN_WAIT_1 and now.cwnd is not None
 
 
 def _is_news(before: PeerSeen, now: PeerSeen) -> bool:

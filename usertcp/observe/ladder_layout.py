@@ -137,8 +137,8 @@ class _Layout:
         #: The height up to which each lifeline and each column of notes is taken.
         self._left = self._right = self.page.top + 14
         self._notes = self._peer_notes = self.page.top
-        #: Up to here the last arrow and its texts reach: at its tail's side, the other side, and which that is.
-        self._arrow_foot = self._arrow_head = 0.0
+        #: Up to here the last arrow and its texts reach: at its tail, its head, and the far end of the texts.
+        self._arrow_foot = self._arrow_head = self._arrow_far_foot = 0.0
         self._arrow_out = True
         self._clock = ""
         self._clock_y = 0.0
@@ -186,7 +186,7 @@ class _Layout:
         near, far = (self._left, self._right) if arrow.out else (self._right, self._left)
         tail = max(self._arrow_foot + above, near + 2)
         if arrow.out != self._arrow_out:
-            tail = max(tail, self._arrow_head + above)
+            tail = max(tail, self._arrow_head + above, self._arrow_far_foot + above)
         head = max(tail + _FALL, far + 4)
         tail = head - _FALL
         self._shaft(arrow, tail, head, main, details)
@@ -194,6 +194,9 @@ class _Layout:
         near, far = max(near, foot), max(far, head + 4)
         self._left, self._right = (near, far) if arrow.out else (far, near)
         self._arrow_foot, self._arrow_head, self._arrow_out = foot, head, arrow.out
+        # What stands below the line falls with it, as far as it reaches.
+        reach = max((len(text) for text, _ in details), default=0) / _ON_ARROW
+        self._arrow_far_foot = foot + _FALL * reach if details else 0.0
         self._time(arrow.time, tail if arrow.out else head)
         for turn in arrow.after:
             self._turn(turn)
@@ -319,6 +322,7 @@ class _Layout:
 
     def _from_here_on(self, y: float) -> None:
         self._left = self._right = self._arrow_foot = self._arrow_head = y
+        self._arrow_far_foot = 0.0
 
     def _enter(self, state: State, y: float, *, ours: bool) -> None:
         band = Band(ours, state, y)
