@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from contextlib import suppress
@@ -40,7 +41,6 @@ class CaptureFile:
         self._preamble = b""
         self._waiting: list[bytes] = []
         self._size = self._written = 0
-        self._fd = -1
         self._fd = os.dup(1) if path == STDOUT else _open(self._path)
         self._is_regular = stat.S_ISREG(os.fstat(self._fd).st_mode) and path != STDOUT
         try:
@@ -51,7 +51,7 @@ class CaptureFile:
 
     def _empty(self) -> None:
         if self._half is not None and not self._is_regular:
-            raise OSError("a ring needs a file of its own")
+            raise OSError(errno.EINVAL, "a ring needs a file of its own")
         if self._is_regular:
             os.ftruncate(self._fd, 0)
         if self._half is not None:
@@ -123,15 +123,25 @@ class CaptureFile:
 
 def _open(path: str, *, new: bool = False) -> int:
     """``path`` to be written; ``new``: it must not be there."""
-    flags = _NEW | (os.O_NOFOLLOW if os.geteuid() == 0 else 0)
     try:
-        fd = os.open(path, flags | os.O_EXCL, 0o600)
+        fd = os.open(path, _NEW | os.O_EXCL, 0o600)
     except FileExistsError:
         if new:
             raise
-        return os.open(path, flags & ~os.O_CREAT)
+        return _open_existing(path)
     person = person_behind_sudo()
     if person is not None:
         with suppress(OSError):  # a file system that knows no owners
             os.fchown(fd, person.uid, person.gid)
     return fd
+
+
+def _open_existing(path: str) -> int:
+    if os.geteuid() != 0:
+        return os.open(path, _NEW & ~os.O_CREAT)
+    try:
+        return os.open(path, _NEW & ~os.O_CREAT | os.O_NOFOLLOW)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise OSError(errno.ELOOP, "it is a symbolic link, which root does not follow; name the file itself") from None
