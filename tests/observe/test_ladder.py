@@ -94,9 +94,12 @@ def test_a_whole_connection_in_80_columns(visit: Any) -> None:
     ladder, _, answers = text.partition("Opened by")
     assert ladder == VISIT
     assert "Closed first  the peer, at 1.200 ms" in answers
-    assert answers.splitlines()[-2:] == [
-        "peer ◇  CLOSED ─▶ SYN-SENT 0.200 ─▶ ESTABLISHED 0.400 ─▶ FIN-WAIT-1 1.100",
-        "        ─▶ FIN-WAIT-2 1.300 ─▶ TIME-WAIT 1.500",
+    assert answers.splitlines()[-5:] == [
+        "States, ms    usertcp CLOSED ─▶ LISTEN 0.100 ─▶ SYN-RECEIVED 0.300",
+        "              ─▶ ESTABLISHED 0.600 ─▶ CLOSE-WAIT 1.200 ─▶ LAST-ACK 1.400",
+        "              ─▶ CLOSED 1.700",
+        "              peer ◇  CLOSED ─▶ SYN-SENT 0.200 ─▶ ESTABLISHED 0.400",
+        "              ─▶ FIN-WAIT-1 1.100 ─▶ FIN-WAIT-2 1.300 ─▶ TIME-WAIT 1.500",
     ]
 
 

@@ -114,15 +114,13 @@ class Drawing:
         """The path that both ends took through figure 5, and when."""
         if rung.path is None or not rung.path.ours:
             return []
-        told = [(f"{prefix}usertcp ", rung.path.ours)]
+        started, width = rung.path.started, self._width
+        lines = _stops(f"{prefix}{'States, ms':{_QUESTION}}", "usertcp", rung.path.ours, started, width)
         if rung.path.peers:
-            mark = "◆" if all(stop.read for stop in rung.path.peers) else "◇"
-            told.append((f"{prefix}peer {mark}  ", rung.path.peers))
-        lines: list[Line] = []
-        for name, stops in told:
-            lines += _stops(name, stops, rung.path.started, self._width)
+            peer = "peer ◆" if all(stop.read for stop in rung.path.peers) else "peer ◇"
+            lines += _stops(" " * (len(prefix) + _QUESTION), peer, rung.path.peers, started, width)
         if not rung.path.complete:
-            lines += wrap([Span(f"{prefix}… and more", Role.DIM)], self._width)
+            lines += wrap([Span(f"{prefix}… and more states", Role.DIM)], width)
         return lines
 
 
@@ -181,8 +179,9 @@ def title(rung: Begun) -> str:
     return f"{name}: usertcp {rung.local} {arrow} peer {rung.remote}{joined}"
 
 
-def _stops(name: str, stops: Sequence[Stop], started: float, width: int) -> list[Line]:
-    pieces: list[Line] = [(Span(stops[0].state.value, Role.STATE),)]
+def _stops(name: str, whose: str, stops: Sequence[Stop], started: float, width: int) -> list[Line]:
+    """The stops of one end, behind ``name`` and ``whose``."""
+    pieces: list[Line] = [(Span(f"{whose:7}", Role.PLAIN), Span(f" {stops[0].state.value}", Role.STATE))]
     for stop in stops[1:]:
         time = clock(stop.time - started).strip()
         pieces.append((Span("─▶ ", Role.DIM), Span(stop.state.value, Role.STATE), Span(f" {time}", Role.DIM)))
