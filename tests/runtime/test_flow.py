@@ -38,7 +38,8 @@ def test_a_packet_that_leaves_and_the_one_that_answers(addresses: tuple[bytes, b
 def test_what_is_no_segment_belongs_to_nobody() -> None:
     packet = bytearray(b"\x45" + bytes(39))
     packet[9] = 6
-    assert flow_of((bytes(packet),), offload=False, inbound=True) == (bytes(12), 0)
+    packet[33] = ACK
+    assert flow_of((bytes(packet),), offload=False, inbound=True) == (bytes(12), ACK)
     packet[9] = 17  # UDP
     assert flow_of((bytes(packet),), offload=False, inbound=True) is None
     packet[9] = 6

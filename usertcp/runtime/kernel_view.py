@@ -19,7 +19,7 @@ from typing import Final
 import trio
 
 from usertcp.runtime.device import PacketDevice
-from usertcp.runtime.flow import flow_of, sockets_of
+from usertcp.runtime.flow import flags_of, flow_of, sockets_of
 from usertcp.runtime.sock_diag import Reading, SockDiag, question
 from usertcp.stack.host import Host
 from usertcp.tcp.connection import Connection
@@ -32,6 +32,8 @@ from usertcp.wire.tcp import ACK, FIN, RST, SYN
 _AT_FIRST: Final = 32
 #: After these, so many seconds pass between two questions: bulk must not suffer.
 _SELDOM: Final = 0.01
+#: In that time so many segments of all connections are looked at, and after one that opens or closes as many again.
+_LOOKED_AT: Final = 16
 #: SYNs of the kernel's that have not reached the stack yet; more are not remembered.
 _MAX_EARLY: Final = 64
 #: When so many connections are remembered, it is looked which ones have ended; then at twice as many as are left.
@@ -68,6 +70,8 @@ class KernelViewDevice:
         self._flows: dict[bytes, _Flow] = {}
         self._early: dict[bytes, Reading] = {}
         self._sweep_at = _SWEEP
+        self._looks = _LOOKED_AT
+        self._next_look = 0.0
 
     def tell(self, host: Host) -> None:
         """From now on the answers are trace events of ``host``, whose packets pass here."""
@@ -92,18 +96,14 @@ class KernelViewDevice:
         """The next packet; its sender has been asked what it made of sending it."""
         packet = self.inner.receive()
         if packet is not None and self._host is not None and self._host.trace is not None:
-            found = flow_of((packet,), offload=self.inner.offload, inbound=True)
-            if found is not None:
-                self._passed(self._host, *found, "segment-in")
+            self._look(self._host, (packet,), "segment-in")
         return packet
 
     def send(self, buffers: tuple[Buffer, ...]) -> bool:
         """Send one packet, then ask its receiver what it made of it."""
         taken = self.inner.send(buffers)
         if taken and self._host is not None and self._host.trace is not None:
-            found = flow_of(buffers, offload=self.inner.offload, inbound=False)
-            if found is not None:
-                self._passed(self._host, *found, "segment-out")
+            self._look(self._host, buffers, "segment-out")
         return taken
 
     async def wait_writable(self) -> None:
@@ -131,8 +131,22 @@ class KernelViewDevice:
         else:
             self._take(flow, self._kernel.ask(flow.asked), "open")
 
+    def _look(self, host: Host, buffers: tuple[Buffer, ...], when: str) -> None:
+        """A packet has passed.  Of bulk most is let pass: it is there that every microsecond counts."""
+        offload = self.inner.offload
+        if not self._looks:
+            now = trio.current_time()
+            if now < self._next_look and not flags_of(buffers, offload=offload) & (SYN | FIN | RST):
+                return
+            self._next_look = now + _SELDOM
+            self._looks = _LOOKED_AT
+        self._looks -= 1
+        found = flow_of(buffers, offload=offload, inbound=when == "segment-in")
+        if found is not None:
+            self._passed(host, *found, when)
+
     def _passed(self, host: Host, key: bytes, flags: int, when: str) -> None:
-        """A segment went by."""
+        """A segment has passed."""
         if flags & (SYN | ACK) == SYN and when == "segment-in" and key not in host.connections:
             self._opens(key)
             return
