@@ -5,7 +5,11 @@ from typing import Any
 
 import pytest
 
+from tests.observe.scenes import SCENES
+from usertcp.observe.escape import for_ascii
 from usertcp.observe.ladder import ladders
+from usertcp.observe.lines import plain
+from usertcp.observe.narrator import Telling
 from usertcp.observe.printer import LivePrinter, Printer, live_ladder
 from usertcp.tcp.events import Deleted, Kind, Lost, TraceEvent
 
@@ -61,6 +65,14 @@ def test_an_output_that_can_only_write_ascii_gets_ascii_in_the_same_columns(visi
     text = raw.getvalue().decode("ascii")
     assert "|<- SYN seq=0 (ISN 2954113876) win=64256 --|" in text
     assert "?" not in text
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_nothing_of_a_ladder_is_lost_in_ascii(name: str) -> None:
+    for verbose in (False, True):
+        lines = ladders(SCENES[name](), width=100, telling=Telling(verbose=verbose))
+        text = for_ascii("\n".join(map(plain, lines)))
+        assert "?" not in text
 
 
 def test_live_events_are_shown_only_when_pumped() -> None:

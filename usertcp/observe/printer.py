@@ -119,7 +119,7 @@ class LivePrinter:
 def can_draw(file: IO[str]) -> bool:
     """Whether ``file``'s encoding has the characters that diagrams and ladders are made of."""
     try:
-        "◀─▶│◆◇…§".encode(getattr(file, "encoding", None) or "ascii")
+        "◀─▶│◆◇…§✗".encode(getattr(file, "encoding", None) or "ascii")
     except (UnicodeEncodeError, LookupError):
         return False
     return True
