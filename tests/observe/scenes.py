@@ -397,7 +397,8 @@ def zero_window_of_the_peer() -> list[TraceEvent]:
         peer.ignores()
         peer.sends(ACK, seq=1, ack=2921, window=0)
     us.waits(0.1)
-    peer.sends(ACK, seq=1, ack=2921, window=65535)
+    peer.window = 65535
+    peer.sends(ACK, seq=1, ack=2921)
     us.waits(0.02)
     peer.sends(ACK, seq=1, ack=4382)
     us.waits(0.02)

@@ -38,6 +38,8 @@ from usertcp.tcp.events import (
 
 #: Quiet segments in a row that are drawn before the rest is folded.
 _SHOWN_IN_A_ROW: Final = 6
+#: What comes so soon after a segment, in seconds, comes with it.
+_AT_ONCE: Final = 0.0005
 #: While a fold goes on, it tells how far it is every so many seconds (live only).
 _PROGRESS: Final = 1.0
 
@@ -285,12 +287,13 @@ class Narrator:
         if not said.loud and not self._telling.verbose:
             return []
         kept = self._kept
-        if kept is not None and (not said.loud or (not kept.arrow.out and _is_of_arrival(event))):
+        if kept is not None and _belongs_to(kept, event, said):
             kept.say(said)
             return []
         note = Note(conversation.story, event.time, said.text, said.role, kind=said.kind)
         rungs = self._release()
-        if self._telling.unfold or not said.loud or conversation.worth_a_line(said):
+        quiet = not said.loud and conversation.run >= _SHOWN_IN_A_ROW
+        if self._telling.unfold or (conversation.worth_a_line(said) if said.loud else not quiet):
             return [*rungs, *self._settle(conversation), note]
         conversation.fold.add(note)
         return rungs
@@ -338,8 +341,13 @@ _ANSWERS: Final = {
 }
 
 
-def _is_of_arrival(event: TraceEvent) -> bool:
-    """Whether ``event`` is about the segment that has just arrived."""
+def _belongs_to(kept: KeptArrow, event: TraceEvent, said: Said) -> bool:
+    """Whether ``event`` is said of the arrow: what is loud only of the segment that it is about, the rest where it
+    happened with it."""
+    if not said.loud:
+        return event.time - kept.arrow.time < _AT_ONCE
+    if kept.arrow.out:
+        return False
     if isinstance(event, WindowChanged):
         return event.side == "theirs"
     return isinstance(event, (Dropped, OutOfOrder, Acknowledged, ChallengeAck, Dsack))
