@@ -64,7 +64,7 @@ from usertcp.tcp.states import Event, State
         (Deleted(1.0, 1, ""), "connection 1 ends: in good order"),
         (
             Congestion(1.0, 1, "fast retransmit", 7240, 7240, "recovery", 1448),
-            "fast retransmit: cwnd 7,240, ssthresh 7,240, recovery is recovery",
+            "fast retransmit: cwnd 7,240, ssthresh 7,240, state recovery",
         ),
         (
             WindowChanged(1.0, 1, "theirs", "closed", 0, 100, "its buffer is full", "3.8.6.1"),

@@ -82,7 +82,7 @@ def _of_rarer_event(event: TraceEvent) -> str:
         case Congestion():
             return (
                 f"{for_terminal(event.what)}: cwnd {event.cwnd:,}, ssthresh {_threshold(event.ssthresh)}, "
-                f"recovery is {for_terminal(event.state)}"
+                f"state {for_terminal(event.state)}"
             )
         case WindowChanged():
             whose = "our" if event.side == "ours" else "the peer's"
