@@ -162,7 +162,7 @@ class Narrator:
             case StrayIn() | StrayOut():
                 return self._release() + self._stray(conversation, event)
             case Transitioned():
-                return self._release() + self._settle(conversation) + [self._turn(conversation, event)]
+                return self._turn(conversation, event)
             case Deleted():
                 rungs = self._release() + self._held_reading(conversation) + self._settle(conversation)
                 self._conversations.pop(event.conn, None)
@@ -218,20 +218,23 @@ class Narrator:
             self._kept.add(f"{answer} ({cited(event.section)})")
         return rungs
 
-    def _turn(self, conversation: Conversation, event: Transitioned) -> Turn:
+    def _turn(self, conversation: Conversation, event: Transitioned) -> list[Rung]:
+        """Our step; one that changes nothing is told once, unless everything is."""
         conversation.journey.we_step(event)
         changed = event.next_state is not event.state
         conversation.state = event.next_state
-        known = not changed and not conversation.is_new(event.reason)
-        return Turn(
+        if not (changed or conversation.is_new(event.reason) or self._telling.verbose or self._telling.unfold):
+            return self._release()
+        turn = Turn(
             conversation.story,
             event.time,
             True,
             event.next_state if changed else None,
             event.event.value,
             for_terminal(event.section),
-            "" if known and not self._telling.verbose else for_terminal(event.reason),
+            for_terminal(event.reason),
         )
+        return [*self._release(), *self._settle(conversation), turn]
 
     def _peer(self, conversation: Conversation, event: PeerSeen) -> list[Rung]:
         if event.after == "segment-in":

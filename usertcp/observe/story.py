@@ -63,7 +63,7 @@ class Turn(NamedTuple):
 
 def why(turn: Turn) -> str:
     """Where the step of our state machine is written, and its reason."""
-    return f"{cited(turn.section)}: {turn.reason}" if turn.reason else cited(turn.section)
+    return f"{cited(turn.section)}: {turn.reason}"
 
 
 class Begun(NamedTuple):
