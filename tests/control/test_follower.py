@@ -12,6 +12,7 @@ from usertcp.control.follower import Follower, Selection, selected
 from usertcp.stack.host import Host
 from usertcp.tcp.events import Dropped, Joined, Kind, Lost, Opened, Transitioned, read
 from usertcp.tcp.states import Event, State
+from usertcp.tcp.time_wait import TimeWait
 from usertcp.wire.tcp import NO_OPTIONS
 
 OURS, PEER = ip_address("192.0.2.2").packed, ip_address("192.0.2.1").packed
@@ -113,6 +114,19 @@ def test_what_was_there_before_joins_with_its_first_event() -> None:
     assert joined == Joined(1.0, 1, OURS, tcb.local_port, PEER, 80, "active", State.SYN_SENT, iss, 0)
     assert isinstance(transition, Transitioned)
     assert isinstance(drop, Dropped)
+
+
+def test_what_waits_in_time_wait_joins_too() -> None:
+    host = a_host()
+    tcb = host.connect(PEER, 80, 0.0)
+    tcb.snd_nxt, tcb.rcv_nxt = 1001, 2001
+    host.connections.clear()
+    host.time_waits.begin(TimeWait(tcb, 0))
+    one, _ = follower(host, "state time-wait dport = :80")
+    one(dropped(1))
+    joined, _ = map(read, one.take(10))
+    # The initial sequence numbers are forgotten: what is next counts as 1.
+    assert joined == Joined(1.0, 1, OURS, tcb.local_port, PEER, 80, "", State.TIME_WAIT, 1000, 2000)
 
 
 def test_a_state_is_joined_when_it_is_reached() -> None:

@@ -15,7 +15,7 @@ import trio
 import trio.testing
 
 import usertcp
-from tests.control.cable import OURS, PEERS, Both, asking, both
+from tests.control.cable import OURS, PATIENCE, PEERS, Both, asking, both
 from usertcp.control import server
 from usertcp.control.filter_parser import UNDERSTOOD
 from usertcp.control.protocol import MAX_REQUEST
@@ -107,7 +107,10 @@ async def test_the_events_of_the_past_if_there_are_any(tmp_path: Path) -> None:
     assert told[0]["event"] == "opened"
 
 
-async def test_followers_see_what_happens_and_how_it_ends(tmp_path: Path) -> None:
+async def test_followers_see_what_happens_and_how_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        server, "LAST_WORDS", 1.5 * PATIENCE
+    )  # they are let go when they have everything, not because it is late
     async with AsyncExitStack() as exits:
         async with both(tmp_path) as pair:
             assert pair.ours.host.trace is None

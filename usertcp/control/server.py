@@ -39,7 +39,7 @@ MAX_WAITING: Final = 16_384
 #: How long a request may take to come, and each piece of an answer to be read, in seconds.
 PATIENCE: Final = 5.0
 #: How long followers have to read the rest when the stack has ended, in seconds.
-_LAST_WORDS: Final = 1.0
+LAST_WORDS: Final = 1.0
 #: Sockets and events that are formed at a turn, of a millisecond or so; then the stack has its own.
 _SOCKETS_AT_A_TURN: Final = 16
 _EVENTS_AT_A_TURN: Final = 64
@@ -126,7 +126,7 @@ class Server:
         for bell in self._bells:
             bell.ring()
         with trio.CancelScope(shield=True):
-            with trio.move_on_after(_LAST_WORDS):
+            with trio.move_on_after(LAST_WORDS):
                 await self._done.wait()
             self._scope.cancel()
             await self._done.wait()
