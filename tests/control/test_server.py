@@ -120,6 +120,8 @@ async def test_followers_see_what_happens_and_how_it_ends(tmp_path: Path, monkey
             await two.line()
             await connected(pair, 7)
             await connected(pair, 8)
+            began = trio.current_time()
+        assert trio.current_time() - began < PATIENCE
         everything = [event(made) for made in await one.rest()]
         selected = [event(made) for made in await two.rest()]
     # The stack has ended, and with it both connections.
