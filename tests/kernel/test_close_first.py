@@ -38,11 +38,10 @@ def states(events: str, kind: str, field: str) -> list[str]:
     return list(dict.fromkeys(each[field] for each in told if each["event"] == kind))
 
 
-@pytest.mark.rootless
 @pytest.mark.parametrize(
     ("url", "offload"),
     [
-        ("http://192.0.2.2/", "--offload"),
+        pytest.param("http://192.0.2.2/", "--offload", marks=pytest.mark.rootless),
         ("http://[fd00:9293::2]/", "--no-offload"),
         ("http://[fd00:9293::2]/bytes/1000000", "--offload"),
         ("http://192.0.2.2/bytes/1000000", "--no-offload"),
