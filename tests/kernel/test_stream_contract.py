@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 
 import pytest
 import trio
@@ -36,8 +37,8 @@ class Maker:
     async def clogged(self) -> tuple[trio.abc.HalfCloseableStream, trio.abc.HalfCloseableStream]:
         self.made += 1
         ours, theirs = await self._connect()
-        for fill in (self._fill_ours, self._fill_theirs):
-            await fill(ours, theirs)
+        await fill(ours, lambda: ours.info().unsent and ours.info().snd_wnd < SMALL // 4)
+        await fill(theirs, lambda: ours.info().rcv_wnd < SMALL // 4)
         return ours, theirs
 
     async def _from_the_kernel(self) -> tuple[TcpStream, trio.SocketStream]:
@@ -61,21 +62,14 @@ class Maker:
             stream.setsockopt(socket.SOL_SOCKET, option, SMALL)
         return stream
 
-    @staticmethod
-    async def _fill_ours(ours: TcpStream, theirs: trio.SocketStream) -> None:
-        while True:
-            with trio.move_on_after(QUIET) as patience:
-                await ours.send_all(bytes(4096))
-            if patience.cancelled_caught:
-                return
 
-    @staticmethod
-    async def _fill_theirs(ours: TcpStream, theirs: trio.SocketStream) -> None:
-        while True:
-            with trio.move_on_after(QUIET) as patience:
-                await theirs.send_all(bytes(4096))
-            if patience.cancelled_caught:
-                return
+async def fill(stream: trio.abc.SendStream, closed: Callable[[], object]) -> None:
+    """Send until the receiver's window is ``closed`` and nobody takes any more."""
+    while True:
+        with trio.move_on_after(QUIET) as patience:
+            await stream.send_all(bytes(4096))
+        if patience.cancelled_caught and closed():
+            return
 
 
 @pytest.mark.rootless
