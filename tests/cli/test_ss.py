@@ -247,3 +247,16 @@ def test_the_command_of_a_try_sees_its_own_one_first(usertcp: Start) -> None:
         text=True,
     )
     assert len(done.stdout.splitlines()) == 1 + 5
+
+
+@pytest.mark.rootless
+def test_a_connect_has_one_too(usertcp: Start) -> None:
+    with socket.create_server(("0.0.0.0", 0)) as server:
+        port = server.getsockname()[1]
+        running = usertcp("connect", "192.0.2.1", str(port), stdin=b"hello")
+        client, _ = server.accept()
+        with client:
+            assert client.recv(5) == b"hello"
+            _, line = shown(usertcp, "dport", "=", str(port)).out.splitlines()
+        assert line.split()[0] in ("ESTABLISHED", "FIN-WAIT-1", "FIN-WAIT-2")
+        assert running.end().status == 0
