@@ -282,3 +282,14 @@ async def test_where_it_cannot_be_made_all_else_goes_on(tmp_path: Path) -> None:
         f"{tmp_path / 'control.sock'}: Address already in use"
     ]
     assert pair.path.read_text() == "a file of somebody's"
+
+
+async def test_what_cannot_be_said_leaves_no_socket(tmp_path: Path) -> None:
+    def say(line: str) -> None:
+        raise BrokenPipeError
+
+    with pytest.raises(ExceptionGroup) as caught:
+        async with both(tmp_path, say=say):
+            raise AssertionError("not reached")
+    assert caught.group_contains(BrokenPipeError)
+    assert not (tmp_path / "control.sock").exists()

@@ -81,10 +81,10 @@ async def controlled(
                 except places.PlaceError as error:
                     say(f"usertcp: no control socket, so ss and trace will not see this: {error}")
                 else:
-                    say(f"usertcp: control socket {bound.path}" + (f" ({bound.note})" if bound.note else ""))
                     stack.control_path = bound.path
                     server = Server(bound, stack, greeting, kept)
                     nursery.start_soon(server.run)
+                    say(f"usertcp: control socket {bound.path}" + (f" ({bound.note})" if bound.note else ""))
                 yield stack
         finally:
             # After the stack: followers see how its connections end.
