@@ -136,6 +136,7 @@ def _many(count: int, config: HostConfig) -> tuple[Us, list[Peer]]:
 def test_the_number_of_orphans_is_bounded() -> None:
     """One more than ``max_orphans`` is reset; those that were there before are left alone."""
     us, peers = _many(4, HostConfig(settings=PLAIN, max_orphans=3))
+    assert str(us.tcb.error) == "one connection too many without an application in FIN-WAIT-1"
     assert peers[-1].inbox[-1].segment.flags == RST  # type: ignore[union-attr]
     assert us.counted("orphans-aborted") == 1
     assert us.host.orphans == 3

@@ -120,7 +120,7 @@ class TcpStream(StreamOptions, trio.abc.HalfCloseableStream):
         connection = self.connection
         if not connection.released:
             raise trio.ClosedResourceError("this side of the stream was closed by send_eof()")
-        error = connection.error or ConnectionAborted(f"the stack stops, and closed the connection: {connection.state}")
+        error = connection.error or ConnectionAborted(f"closed as the stack stops, in {connection.state}")
         raise trio.BrokenResourceError(str(error)) from error.with_traceback(None)
 
     def _begins_an_answer(self) -> bool:

@@ -406,9 +406,7 @@ class Host(Outlet):
         size, tos = connection.segment_size, connection.traffic_class | ecn
         template = connection.template
         assert template is not None
-        self.outbox.append(
-            template.build(seq, ack, flags, window, urgent, ts_val, ts_ecr, options, payload, size, tos)
-        )
+        self.outbox.append(template.build(seq, ack, flags, window, urgent, ts_val, ts_ecr, options, payload, size, tos))
 
     def count(self, name: str, by: int = 1) -> None:
         """Raises KeyError for a name that is not in :data:`usertcp.stack.counters.NAMES`."""
@@ -466,7 +464,7 @@ class Host(Outlet):
         self.orphans += 1
         if self.orphans > self.config.max_orphans:
             self.count("orphans-aborted")
-            connection.abort(now)
+            connection.abort(now, "one connection too many without an application")
 
     def deleted(self, connection: Connection, now: float) -> None:
         """Take it out of the tables."""
