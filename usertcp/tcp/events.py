@@ -60,6 +60,12 @@ class Kind(IntEnum):
     JOINED = 25
 
 
+# The kinds that come with every packet, by names that are found at once: an attribute of an enumeration is not.
+SEGMENT_IN: Final = Kind.SEGMENT_IN
+SEGMENT_OUT: Final = Kind.SEGMENT_OUT
+ACKNOWLEDGMENT: Final = Kind.ACKNOWLEDGMENT
+
+
 class Opened(NamedTuple):
     """A connection block was made; all later events of ``conn`` belong to these two sockets.
 
@@ -442,7 +448,8 @@ class Lost(NamedTuple):
 class Joined(NamedTuple):
     """The watching of a connection began while it was there already: what ``opened`` and the handshake would have told.
 
-    ``iss`` and ``irs`` are the two initial sequence numbers, ours and the peer's.
+    ``iss`` and ``irs`` are the two initial sequence numbers, ours and the peer's.  In TIME-WAIT they are forgotten:
+    they stand one before the next ones, and ``role`` is empty.
     """
 
     time: float
@@ -527,7 +534,7 @@ def segment_in(conn: int, segment: Segment, window_scale: int, now: float) -> tu
     if segment.flags & SYN:
         window_scale = 0
     return (
-        Kind.SEGMENT_IN,
+        SEGMENT_IN,
         now,
         conn,
         segment.seq,
