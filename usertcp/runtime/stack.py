@@ -16,6 +16,7 @@ from usertcp.runtime.device import PacketDevice
 from usertcp.runtime.driver import Driver
 from usertcp.runtime.fanout import Fanout
 from usertcp.runtime.listener import TcpListener
+from usertcp.runtime.memory import keep_what_is_freed
 from usertcp.runtime.sockets.table import SocketTable
 from usertcp.runtime.stream import TcpStream
 from usertcp.runtime.tun import Tun
@@ -195,6 +196,7 @@ async def open_stack(
 
     Raises :class:`~usertcp.runtime.errors.SetupError` where the TUN cannot be had.
     """
+    keep_what_is_freed()
     parsed = [interface.parse_address(text) for text in addresses]
     warnings: Sequence[str] = ()
     if device is None:
