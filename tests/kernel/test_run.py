@@ -42,6 +42,7 @@ def test_a_server_is_reached_from_the_kernel_and_ends_with_the_command_beside(tm
     done = run(tmp_path, ECHO_SERVER, "7000", options=("--trace", "--beside", f"{ASK}; exit 3"))
     assert (done.stdout, done.returncode) == ("hello\n", 3), done.stderr
     assert "rcv SYN · RFC 9293" in done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
 
 
 @pytest.mark.rootless

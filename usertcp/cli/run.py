@@ -127,16 +127,16 @@ class _Program:
             open_stack(self._options, sink, capture=capture) as stack,
             trio.open_nursery() as nursery,
         ):
-            with trio.CancelScope() as scope:
-                if self._beside is not None:
-                    nursery.start_soon(self._run_beside, self._beside, stack, scope)
-                try:
+            try:
+                with trio.CancelScope() as scope:
+                    if self._beside is not None:
+                        nursery.start_soon(self._run_beside, self._beside, stack, scope)
                     with usertcp.trio_sockets(stack, hosts=self._hosts):
                         result = await trio.lowlevel.disable_ki_protection(async_fn)(*args)
-                except trio.Cancelled:
-                    raise
-                except BaseException as error:
-                    raised = error  # told outside, where no nursery of ours makes a group of it
+            except trio.Cancelled:
+                raise
+            except BaseException as error:
+                raised = error  # told outside, where no nursery of ours makes a group of it
             nursery.cancel_scope.cancel()
         if raised is not None:
             raise raised
