@@ -25,7 +25,7 @@ class Names:
     def __init__(self, hosts: Hosts, families: frozenset[int], *, system: bool) -> None:
         self._families = families
         self._system = system
-        self._hosts: dict[str, list[str]] = {"localhost": ["::1", "127.0.0.1"]}  # RFC 6761 §6.3
+        self._hosts: dict[str, list[str]] = {"localhost": ["::1", "127.0.0.1"]}  # whatever else is known
         for name, addresses in hosts.items():
             several = [addresses] if isinstance(addresses, str) else list(addresses)
             self._hosts[_canonical(name)] = [str(ip_address(address)) for address in several]
