@@ -25,10 +25,13 @@ class Described(Protocol):
 
 
 def describe(stream: HalfCloseableStream) -> dict[str, Json]:
-    """All that ``stream`` can say about its connection: much for ours, two addresses for a kernel socket."""
+    """All that ``stream`` can say about its connection: much for ours, two addresses for a kernel socket.
+
+    "now" is the moment on the clock that the other moments are of.
+    """
     if isinstance(stream, Described):
         info = to_json(stream.info())
-        return dict(info) if isinstance(info, Mapping) else {"info": info}
+        return {**(info if isinstance(info, Mapping) else {"info": info}), "now": trio.current_time()}
     if isinstance(stream, trio.SocketStream):
         with suppress(OSError):  # ENOTCONN: the peer has reset the connection meanwhile
             return _addresses("local", stream.socket.getsockname()) | _addresses("remote", stream.socket.getpeername())
