@@ -123,6 +123,14 @@ def test_nobody_listens(script: Make) -> None:
     assert told["Closed first"][0].startswith("nobody: a RST, sent by the peer")
 
 
+def test_we_connect_to_a_server(script: Make) -> None:
+    made = script("active")
+    made.goes(SYN, 0)
+    made.comes(SYN | ACK, 0, 1)
+    made.goes(ACK, 1, 1)
+    assert answers(made.events)["Opened by"] == ["usertcp (active OPEN); the peer was listening (passive OPEN)"]
+
+
 def test_both_open_at_once(script: Make) -> None:
     """RFC 9293 figure 7: four segments."""
     made = script("active")
@@ -130,6 +138,7 @@ def test_both_open_at_once(script: Make) -> None:
     made.comes(SYN, 0)
     made.goes(SYN | ACK, 0, 1)
     made.comes(SYN | ACK, 0, 1)
+    assert answers(made.events)["Opened by"] == ["both at once (active OPEN), the SYNs crossed"]
     assert answers(made.events)["Handshake"] == [
         "usertcp: SYN=1 ACK=0, ISN 1774102233; acknowledges nothing yet",
         "peer: SYN=1 ACK=0, ISN 2954113876; acknowledges nothing yet",

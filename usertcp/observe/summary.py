@@ -73,7 +73,7 @@ class Summary:
     def answers(self, path: Path) -> list[Answer]:
         """All that is known; ``path`` is what both ends went through."""
         found = [
-            Answer("Opened by", self._opener()),
+            Answer("Opened by", self._opener(path)),
             Answer("Handshake", tuple(self._handshake)),
             Answer("Closed first", self._closer(path)),
             Answer("TIME-WAIT", self._waiter(path)),
@@ -108,10 +108,15 @@ class Summary:
         receiver.fin_acked |= fin
         return isn, fin
 
-    def _opener(self) -> tuple[str, ...]:
+    def _opener(self, path: Path) -> tuple[str, ...]:
         if self._role == "passive":
             return ("the peer (active OPEN); usertcp was listening (passive OPEN)",)
-        return ("usertcp (active OPEN)",) if self._role == "active" else ()
+        if self._role != "active":
+            return ()
+        peers = {stop.state for stop in path.peers}
+        if State.LISTEN in peers:
+            return ("usertcp (active OPEN); the peer was listening (passive OPEN)",)
+        return ("both at once (active OPEN), the SYNs crossed" if State.SYN_SENT in peers else "usertcp (active OPEN)",)
 
     # -- Closing ------------------------------------------------------------------------------------------
 
