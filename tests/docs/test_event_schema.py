@@ -57,7 +57,7 @@ def test_a_real_run_is_valid(tmp_path: Path) -> None:
     curl = ["curl", "-s", "-o", "/dev/null", "http://192.0.2.2/bytes/300000"]
     subprocess.run([sys.executable, "-m", "usertcp", "try", *command, *curl], check=True, capture_output=True)
     lines = path.read_text().splitlines()
-    assert len(lines) > 500
+    assert len(lines) > 200
     assert {"peer", "estimate", "retransmit"} <= {json.loads(line)["event"] for line in lines}
     for line in lines:
         assert problems(line) == []

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 #: Where it is written that a packet must be dropped for that reason; see :mod:`.counters` for what they mean.
 SECTIONS: Final[dict[str, str]] = {
-    Malformed.VIRTIO_TRUNCATED: "VIRTIO 1.2 §5.1.6",
+    Malformed.VIRTIO_TRUNCATED: "VIRTIO 1.2, 5.1.6",
     Malformed.IPV4_HEADER_TRUNCATED: "RFC 791 §3.1",
     Malformed.IPV4_VERSION: "RFC 1122 §3.2.1.1",
     Malformed.IPV4_HEADER_LENGTH: "RFC 791 §3.1",
@@ -44,7 +44,7 @@ SECTIONS: Final[dict[str, str]] = {
     "not-our-address": "RFC 1122 §3.2.1.3",
     "source-not-a-host": "3.9.2.3",
     "source-is-us": "3.9.2.3",
-    "port-zero": "RFC 6335 §6",
+    "port-zero": "RFC 6335, 6",
 }
 
 
