@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -11,47 +10,12 @@ import trio
 import trio.testing
 
 import usertcp
+from tests.runtime.cable import cable
 from usertcp import TcpStream
 from usertcp.runtime.crossing import PATIENCE, CrossingDevice
 from usertcp.tcp.states import State
-from usertcp.wire.buffer import Buffer
 
 SERVER, CLIENT = "192.0.2.2", "192.0.2.1"
-
-
-class End:
-    """One end of a cable of virtual time."""
-
-    mtu = 1500
-    offload = False
-
-    def __init__(self) -> None:
-        self.other: End
-        self._coming: deque[bytes] = deque()
-        self._came = trio.Event()
-
-    async def wait_readable(self) -> None:
-        if not self._coming:
-            self._came = trio.Event()
-            await self._came.wait()
-        await trio.lowlevel.checkpoint()
-
-    def receive(self) -> bytes | None:
-        return self._coming.popleft() if self._coming else None
-
-    def send(self, buffers: tuple[Buffer, ...]) -> bool:
-        self.other._coming.append(b"".join(buffers))
-        self.other._came.set()
-        return True
-
-    async def wait_writable(self) -> None:
-        await trio.lowlevel.checkpoint()
-
-    def close(self) -> None:
-        pass
-
-    def counters(self) -> dict[str, int]:
-        return {}
 
 
 class Pair:
@@ -68,8 +32,7 @@ class Pair:
 
 @asynccontextmanager
 async def crossed() -> AsyncIterator[Pair]:
-    here, there = End(), End()
-    here.other, there.other = there, here
+    here, there = cable()
     device = CrossingDevice(here)
     async with (
         usertcp.open_stack(device, addresses=[f"{SERVER}/24"], grace=0) as server,
