@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _IN: Final = POLLIN | POLLPRI | POLLRDNORM | POLLRDBAND
 _OUT: Final = POLLOUT | POLLWRNORM | POLLWRBAND
 _ANYTHING: Final = POLLERR | POLLHUP
-#: What one call hands over before it looks again at what is not sent (TCP_NOTSENT_LOWAT): a super-segment.
+#: A super-segment.
 _PIECE: Final = 1 << 16
 
 
@@ -129,17 +129,20 @@ class Endpoint(TcpSocket):
 
     def hand_over(self, connection: Connection, data: memoryview) -> int:
         """Let ``connection`` have as much of ``data`` (at least a byte) as there is room for; 0: none."""
-        taken, low_water = 0, self.space.low_water
-        while taken < len(data):
-            if low_water and connection.send_buffer.end - connection.snd_nxt >= low_water:
-                break
-            piece = data[taken : taken + _PIECE] if low_water else data[taken:]
-            given = connection.send(piece, self.machine.now)
-            taken += given
-            if given < len(piece):
-                break
-            if taken < len(data):
-                self.machine.settle()
+        low_water = self.space.low_water
+        offered = data[: _may_leave(connection, low_water)] if low_water else data
+        taken = connection.send(offered, self.machine.now) if offered else 0
         if taken < len(data):
             self.no_space = connection.blocked_on_room = True
         return taken
+
+
+def _may_leave(connection: Connection, low_water: int) -> int:
+    """How much is taken where little is to wait unsent (TCP_NOTSENT_LOWAT): nothing where as much waits already, else
+    what the windows let out now and so much more, at least a super-segment."""
+    unsent = connection.send_buffer.end - connection.snd_nxt
+    if unsent >= low_water:
+        return 0
+    theirs = connection.snd_una + connection.snd_wnd - connection.snd_nxt
+    ours = connection.congestion.cwnd - connection.in_flight
+    return max(_PIECE, min(theirs, ours) + low_water - unsent)
