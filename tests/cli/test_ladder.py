@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -93,6 +94,19 @@ def test_a_picture_is_drawn_when_the_block_ends(tmp_path: Path) -> None:
     assert path.read_text() == "1 events"
     with picture_file(None, lambda events: "") as nothing:
         assert nothing is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_new_picture_is_the_sudo_user_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SUDO_UID", "1234")
+    monkeypatch.setenv("SUDO_GID", "1235")
+    (tmp_path / "old").write_text("longer than what is drawn")
+    for name in ("new", "old"):
+        with picture_file(str(tmp_path / name), lambda events: "drawn"):
+            pass
+        assert (tmp_path / name).read_text() == "drawn"
+    new, old = (tmp_path / "new").stat(), (tmp_path / "old").stat()
+    assert (new.st_uid, new.st_gid, old.st_uid) == (1234, 1235, 0)
 
 
 def test_a_picture_that_cannot_be_written_is_said_before_anything_happens(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 import click
 
 from usertcp.cli.ending import Failure
+from usertcp.cli.own_file import create
 from usertcp.observe.escape import for_terminal
 from usertcp.observe.recorder import Recorder
 from usertcp.tcp.events import TraceEvent
@@ -30,7 +31,7 @@ def picture_file(path: str | None, draw: Draw) -> Iterator[Recorder | None]:
         yield None
         return
     try:
-        file = open(path, "w", encoding="utf-8")  # noqa: SIM115 (closed below; the block may fail by itself)
+        file = create(path)
     except OSError as error:
         raise Failure(f"{for_terminal(path)} cannot be written: {error.strerror or error}") from error
     recorder = Recorder()
