@@ -6,9 +6,9 @@
 Times, ports and initial sequence numbers on the pages are those of the run that is kept.  What must be the same
 in every run is its :func:`shape`; a test runs the clients and compares.
 
-A page's text is in tools/lessons/NAME.md, with these in double braces: ``command RUN``, ``picture RUN`` (an SVG),
-``ladder RUN WORDS`` (in text, up to the first line with WORDS), ``segments RUN`` (the handshake as a table),
-``states RUN``, ``close RUN`` and ``wait RUN`` (the answers below the ladder), the numbers ``their-isn RUN`` and
+A page's text is in tools/lessons/NAME.md, with these in double braces: ``command RUN``, ``picture RUN WORDS`` (an SVG,
+and what it shows), ``ladder RUN WORDS`` (in text, up to the first line with WORDS), ``segments RUN`` (the handshake as a
+table), ``states RUN``, ``close RUN`` and ``wait RUN`` (the answers below the ladder), the numbers ``their-isn RUN`` and
 ``our-isn RUN``, each also with ``+ 1`` behind it; and ``client``, curl's command line.
 """
 
@@ -128,8 +128,8 @@ def _command(run: Run) -> str:
     return f"usertcp try {RUNS[run.name]}"
 
 
-def _picture(run: Run) -> str:
-    return f"![{_command(run).splitlines()[0]}](lessons/{run.name}.svg)"
+def _picture(run: Run, says: str) -> str:
+    return f"![{says}](lessons/{run.name}.svg)"
 
 
 def _ladder(run: Run, end: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -20,6 +21,7 @@ from usertcp.runtime.kernel_view import KernelViewDevice
 from usertcp.services.registry import handler, parse_binding
 from usertcp.tcp.events import Opened, PeerSeen, SegmentIn, SegmentOut, TraceEvent
 from usertcp.tcp.states import State
+from usertcp.wire.tcp import FIN
 
 families = pytest.mark.parametrize("family", [4, 6])
 offloads = pytest.mark.parametrize("offload", [True, False], ids=["offload", "no-offload"])
@@ -89,6 +91,23 @@ async def test_a_client_that_closes_first(family: int, offload: bool) -> None:
     assert last.cwnd is None
     assert last.timer_left is not None
     assert 59 < last.timer_left <= 60
+
+
+async def test_an_answer_that_is_ahead_of_what_was_read_is_passed_over() -> None:
+    """It would put the kernel's FIN before data that was sent before it."""
+    recorder = Recorder()
+    async with watched(recorder, "7"), await dial(7) as client:
+        # Both are in the TUN's queue before the stack has read either.
+        os.write(client.socket.fileno(), b"hello")
+        client.socket.shutdown(socket.SHUT_WR)
+        assert await read_all(client) == b"hello"
+    events = list(recorder.events())
+    first = next(
+        number for number, event in enumerate(events) if isinstance(event, PeerSeen) and event.state is S.FIN_WAIT_1
+    )
+    following = next(event for event in events[first:] if isinstance(event, SegmentIn))
+    assert following.flags & FIN
+    assert following.length == 0
 
 
 @families
