@@ -17,6 +17,8 @@ from bench_servers import Server
 
 #: The systems, as columns.
 USERTCP, KERNEL, RAW, PEER = "usertcp", "kernel", "raw", "peer"
+#: With trace events into a recorder.
+RING: Final = "usertcp-ring"
 #: Without offload, by the column in which it is shown.
 PLAIN: Final = {USERTCP: "usertcp-plain", RAW: "raw-plain", PEER: PEER}
 #: What is measured of the peer: it has no offload, and speaks no HTTP here.
@@ -145,6 +147,29 @@ def _bulk(direction: str, connections: int, *, offload: bool) -> Experiment:
         metrics.append(Metric(cpu, "  CPU for it", "s/GB"))
         systems.append(RAW)
     return Experiment(name, tuple(metrics), tuple(systems), measure)
+
+
+def _watched(direction: str) -> Experiment:
+    """Bulk with a recorder that keeps the trace events, and as a share of it without, by turns."""
+    move = clients.upload if direction == "up" else clients.download
+    name = f"trace-{direction}"
+
+    def measure(bench: Bench, _: str) -> Values:
+        taken, used, size = bench.transfer(move, USERTCP, 1)
+        ring_taken, ring_used, ring_size = bench.transfer(move, RING, 1)
+        rate = ring_size / ring_taken
+        return {
+            name: rate,
+            f"{name}-share": rate / (size / taken),
+            f"{name}-cpu": (ring_used / ring_size) / (used / size) - 1,
+        }
+
+    metrics = (
+        Metric(name, f"bulk {direction}, trace events into a ring", "Gbit/s", more_is_better=True, scale=8e-9),
+        Metric(f"{name}-share", "  of what it is while nobody watches", "%", more_is_better=True, scale=100),
+        Metric(f"{name}-cpu", "  CPU that it takes besides", "%", scale=100),
+    )
+    return Experiment(name, metrics, (USERTCP,), measure)
 
 
 def _curl(name: str, title: str, move: Callable[..., float]) -> Experiment:
@@ -312,6 +337,7 @@ def experiments() -> tuple[Experiment, ...]:
             for direction in ("up", "down")
             for connections in (1, 16)
         ),
+        *map(_watched, ("up", "down")),
         _curl("curl-down", "curl of /bytes/N", clients.curl_download),
         _curl("curl-sink", "curl to /sink", clients.curl_sink),
         _curl("curl-upload", "curl to /upload, which hashes", clients.curl_upload),

@@ -17,9 +17,11 @@ from bench_clients import ECHO, HOLD, HTTP
 from bench_processes import Child, ChildError, answer
 
 import usertcp
+from usertcp.observe.recorder import Recorder
 from usertcp.runtime import interface
 from usertcp.runtime.errors import SetupError
 from usertcp.services.registry import SERVICES, Serve, handler
+from usertcp.tcp.events import Sink
 
 #: Seconds that a server may take to start.
 PATIENCE: Final = 20.0
@@ -33,9 +35,9 @@ class Server:
     """A server process, listening."""
 
     def __init__(self, system: str, peer: str = "") -> None:
-        """``system`` is one of usertcp, usertcp-plain, kernel, raw, raw-plain, peer; plain: without offload.
-        ``peer`` is the Python that has the peer."""
-        kind, _, plain = system.partition("-")
+        """``system`` is one of usertcp, usertcp-plain, usertcp-ring, kernel, raw, raw-plain, peer; plain: without
+        offload; ring: with trace events into a recorder.  ``peer`` is the Python that has the peer."""
+        kind, _, variant = system.partition("-")
         self.system = system
         if kind == "kernel":
             self.address = "127.0.0.1"
@@ -49,8 +51,10 @@ class Server:
                 self.process = Child(serve_on_peer, peer, tun, self.address)
                 _prepare_peer(self.process, tun, self.address)
                 return
-            serve = serve_on_usertcp if kind == "usertcp" else bench_raw.serve
-            self.process = Child(serve, tun, self.address, not plain)
+            serve = bench_raw.serve
+            if kind == "usertcp":
+                serve = serve_with_ring if variant == "ring" else serve_on_usertcp
+            self.process = Child(serve, tun, self.address, variant != "plain")
         try:
             self.process.receive(PATIENCE)
         except BaseException:
@@ -60,7 +64,12 @@ class Server:
 
 def serve_on_usertcp(pipe: Connection, tun: str, address: str, offload: bool) -> None:
     """Our stack on a TUN of its own, until killed."""
-    trio.run(_usertcp, pipe, tun, address, offload)
+    trio.run(_usertcp, pipe, tun, address, offload, None)
+
+
+def serve_with_ring(pipe: Connection, tun: str, address: str, offload: bool) -> None:
+    """The same with somebody who keeps the trace events."""
+    trio.run(_usertcp, pipe, tun, address, offload, Recorder())
 
 
 def serve_on_kernel(pipe: Connection, address: str) -> None:
@@ -87,8 +96,8 @@ def _prepare_peer(process: Child, tun: str, address: str) -> None:
     raise ChildError("pmd-pytcp does not serve")
 
 
-async def _usertcp(pipe: Connection, tun: str, address: str, offload: bool) -> None:
-    async with usertcp.open_stack(tun=tun, addresses=[f"{address}/24"], offload=offload) as stack:
+async def _usertcp(pipe: Connection, tun: str, address: str, offload: bool, trace: Sink | None) -> None:
+    async with usertcp.open_stack(tun=tun, addresses=[f"{address}/24"], offload=offload, trace=trace) as stack:
         if stack.device.offload != offload:
             raise RuntimeError("this kernel's TUN has no offload")
 

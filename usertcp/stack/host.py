@@ -29,7 +29,7 @@ from usertcp.stack.timer_queue import TimerQueue
 from usertcp.tcp import fast_open, time_wait
 from usertcp.tcp.connection import Connection
 from usertcp.tcp.errors import ConnectionTimedOut, HostUnreachable
-from usertcp.tcp.events import Kind, Sink, segment_in
+from usertcp.tcp.events import SEGMENT_OUT, Kind, Sink, segment_in
 from usertcp.tcp.outlet import Outlet
 from usertcp.tcp.reset import reset_for
 from usertcp.tcp.settings import Settings
@@ -383,10 +383,10 @@ class Host(Outlet):
         elif trace is not None:
             length = len(payload)
             scale = 0 if flags & SYN else connection.rcv_wscale
-            segments = max(1, -(-length // connection.segment_size))
+            segments = -(-length // connection.segment_size) or 1
             trace(
                 (
-                    Kind.SEGMENT_OUT,
+                    SEGMENT_OUT,
                     now,
                     connection.number,
                     seq,
@@ -525,7 +525,7 @@ class Host(Outlet):
         if self.trace is not None:
             seq, ack, window = waiting.snd_nxt & MASK, waiting.rcv_nxt & MASK, waiting.window << waiting.rcv_wscale
             rest = (ts_val, None if ts_val is None else waiting.ts_recent, NO_OPTIONS, 1, 0, 0, waiting.rcv_wscale)
-            self.trace((Kind.SEGMENT_OUT, now, waiting.number, seq, ack, ACK, window, 0, *rest))
+            self.trace((SEGMENT_OUT, now, waiting.number, seq, ack, ACK, window, 0, *rest))
         self.outbox.append(acknowledgment(waiting, ts_val, self.secret, offload=self.offload))
 
     def forget(self, waiting: TimeWait) -> None:

@@ -8,19 +8,20 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp.states import SENDING
+from usertcp.tcp.states import ESTABLISHED, SENDING
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
 
 NOTHING_TO_SEND: Final = "nothing-to-send"
+CWND: Final = "cwnd"
 #: Each reason, and where it is written.
 SECTIONS: Final = {
     NOTHING_TO_SEND: "3.10.2",
     "handshake": "3.10.2",
     "window": "3.8.6",
     "silly-window": "3.8.6.2.1",
-    "cwnd": "RFC 5681 §3.1",
+    CWND: "RFC 5681 §3.1",
     "ecn": "RFC 3168 §6.1.2",
     "nagle": "3.7.4",
     "cork": "3.8.6.2.1",
@@ -31,25 +32,27 @@ SECTIONS: Final = {
 
 def reason(tcb: Connection, now: float) -> str:
     """One of :data:`SECTIONS`; to be asked after output, of a connection that is neither CLOSED nor in LISTEN."""
-    unsent = _unsent(tcb)
+    unsent = tcb.send_buffer.end - tcb.snd_nxt
+    if unsent < 0:
+        unsent = 0  # SND.NXT is beyond it once the FIN has left
     lost = tcb.rtx.lost
     if not (unsent or lost or (tcb.close_queued and tcb.fin_seq is None)):
         return NOTHING_TO_SEND
-    if tcb.state not in SENDING and not lost:
+    if tcb.state is not ESTABLISHED and tcb.state not in SENDING and not lost:
         return "handshake" if unsent else NOTHING_TO_SEND
     if tcb.pace_due != inf:
         return "pacing"
     if now < tcb.ecn.held_until:
         return "ecn"
     if lost:
-        return "cwnd"
-    least = min(tcb.snd_mss, unsent)
+        return CWND
+    least = tcb.snd_mss if unsent > tcb.snd_mss else unsent
     window = tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt
-    if window < max(least, 1):
+    if window < least or window <= 0:
         # What is left of a window that is in use is less than a segment for a while; a whole one is silly.
         return "window" if tcb.rtx or window <= 0 else "silly-window"
     if tcb.congestion.cwnd - tcb.in_flight < least:
-        return "cwnd"
+        return CWND
     if unsent >= tcb.snd_mss:
         return "burst"
     return "cork" if tcb.corked or tcb.more else "nagle"
@@ -58,12 +61,8 @@ def reason(tcb: Connection, now: float) -> str:
 def amounts(tcb: Connection, why: str) -> tuple[int, int]:
     """How many bytes wait that were never sent, and how many more would be let out as far as ``why`` goes."""
     room = 0
-    if why == "cwnd":
+    if why == CWND:
         room = tcb.congestion.cwnd - tcb.in_flight
     elif why in ("window", "silly-window"):
         room = tcb.snd_una + tcb.snd_wnd - tcb.snd_nxt
-    return _unsent(tcb), max(0, room)
-
-
-def _unsent(tcb: Connection) -> int:
-    return max(0, tcb.send_buffer.end - tcb.snd_nxt)  # SND.NXT is beyond it once the FIN has left
+    return max(0, tcb.send_buffer.end - tcb.snd_nxt), max(0, room)

@@ -10,8 +10,8 @@ from math import inf
 from typing import TYPE_CHECKING, Final
 
 from usertcp.tcp import held_back
-from usertcp.tcp.events import Kind
-from usertcp.tcp.states import State
+from usertcp.tcp.events import ACKNOWLEDGMENT, Kind
+from usertcp.tcp.states import CLOSED, ESTABLISHED, LISTEN
 from usertcp.wire.seq import MASK
 
 if TYPE_CHECKING:
@@ -52,6 +52,8 @@ _STATES: Final = {
     "recovery": "fast recovery",
     "loss": "recovery after a timeout",
 }
+#: In seconds.
+_NOW_AND_THEN: Final = 0.001
 #: A window is told when it differs by this part of what was told last.
 _QUARTER: Final = 4
 
@@ -64,8 +66,8 @@ class Told:
     """
 
     __slots__ = (
-        "cwnd", "estimated_at", "held_back", "ours", "ours_buffer", "recovery", "rto", "srtt", "theirs", "theirs_edge",
-        "timers",
+        "bulk_until", "cwnd", "estimate_due", "field", "held_back", "least_rto", "look_at", "most_rto", "ours",
+        "ours_buffer", "recovery", "snd_nxt", "srtt", "theirs", "theirs_edge", "timers",
     )  # fmt: skip
 
     def __init__(self, tcb: Connection) -> None:
@@ -74,8 +76,14 @@ class Told:
         self.cwnd = 0
         self.recovery: CaState = tcb.recovery.state
         self.srtt = 0.0
-        self.rto = 0.0
-        self.estimated_at = -inf
+        #: What runs and what waits is looked at again then; super-segments have left lately; and SND.NXT as it was.
+        self.look_at = self.bulk_until = -inf
+        self.snd_nxt = tcb.snd_nxt
+        #: An estimate is looked at when it is due, or when the timeout is beyond these.
+        self.estimate_due = -inf
+        self.least_rto = self.most_rto = 0.0
+        #: The window field of our last segment when it was looked at.
+        self.field = -1
         self.ours = self.theirs = -1
         self.ours_buffer = tcb.rcv_buf
         self.theirs_edge = 0
@@ -93,9 +101,9 @@ def _told(tcb: Connection) -> Told:
 
 def acknowledgment(tcb: Connection, una: int, ack: int, sacked: int, now: float, *, duplicate: bool) -> None:
     """An acknowledgment was taken; ``una`` is SND.UNA before it.  One that says nothing new is not told."""
-    acked = max(0, ack - una)
-    if acked:
-        if tcb.recovery.active and ack < tcb.recovery.recover:
+    if ack > una:
+        recovery = tcb.recovery
+        if ack < recovery.recover and recovery.active:
             verdict, section, reason = "partial", "RFC 6582 §3.2", "it does not cover all that was sent before the loss"
         else:
             verdict, section, reason = "accepted", "3.10.7.4", "it acknowledges what was outstanding"
@@ -107,31 +115,29 @@ def acknowledgment(tcb: Connection, una: int, ack: int, sacked: int, now: float,
         verdict, section, reason = "duplicate", "RFC 5681 §2", "it asks once more for what comes next"
     else:
         return
-    _acknowledgment(tcb, verdict, ack, acked, sacked, section, reason, now)
+    trace = tcb.outlet.trace
+    assert trace is not None
+    acked, in_flight = ack - una if ack > una else 0, tcb.in_flight
+    trace((ACKNOWLEDGMENT, now, tcb.number, verdict, ack & MASK, acked, sacked, in_flight, section, reason))
 
 
 def ignored(tcb: Connection, ack: int, section: str, reason: str, now: float) -> None:
     """An acknowledgment is not taken."""
-    _acknowledgment(tcb, "ignored", ack, 0, 0, section, reason, now)
-
-
-def _acknowledgment(
-    tcb: Connection, verdict: str, ack: int, acked: int, sacked: int, section: str, reason: str, now: float
-) -> None:
     trace = tcb.outlet.trace
     assert trace is not None
-    number, in_flight = tcb.number, tcb.in_flight
-    trace((Kind.ACKNOWLEDGMENT, now, number, verdict, ack & MASK, acked, sacked, in_flight, section, reason))
+    trace((ACKNOWLEDGMENT, now, tcb.number, "ignored", ack & MASK, 0, 0, tcb.in_flight, section, reason))
 
 
 def after_acknowledgment(tcb: Connection, now: float) -> None:
     """It was processed: tell what has changed noticeably by it."""
-    told = _told(tcb)
+    told = tcb.told or _told(tcb)
     state = tcb.recovery.state
     if state is not told.recovery:
         congestion(tcb, _STATES[state.value], now)
-    _cwnd(tcb, told, now)
-    estimates(tcb, now)
+    if tcb.congestion.cwnd != told.cwnd:
+        _cwnd(tcb, told, now)
+    if now >= told.estimate_due or not told.least_rto <= tcb.rtt.rto <= told.most_rto:
+        estimates(tcb, now)
     if tcb.snd_wnd != told.theirs:
         _their_window(tcb, told, now)
 
@@ -161,16 +167,17 @@ def congestion(tcb: Connection, what: str, now: float) -> None:
 
 def estimates(tcb: Connection, now: float) -> None:
     """Of the round trip: at most once in one, but a timeout that becomes another at once."""
-    told, rtt = _told(tcb), tcb.rtt
-    srtt = rtt.srtt or 0.0
-    if abs(rtt.rto - told.rto) * 8 <= told.rto and (
-        abs(srtt - told.srtt) * 8 <= told.srtt or now - told.estimated_at < srtt
-    ):
-        return
-    told.srtt, told.rto, told.estimated_at = srtt, rtt.rto, now
+    told, rtt = tcb.told or _told(tcb), tcb.rtt
+    rto, srtt = rtt.rto, rtt.srtt or 0.0
+    if told.least_rto <= rto <= told.most_rto:
+        told.estimate_due = now + srtt
+        if abs(srtt - told.srtt) * 8 <= told.srtt:
+            return
+    told.estimate_due = now + srtt
+    told.srtt, told.least_rto, told.most_rto = srtt, rto * 7 / 8, rto * 9 / 8
     trace = tcb.outlet.trace
     assert trace is not None
-    trace((Kind.ESTIMATE, now, tcb.number, rtt.srtt, rtt.rttvar, rtt.rto, rtt.latest, rtt.backoffs))
+    trace((Kind.ESTIMATE, now, tcb.number, rtt.srtt, rtt.rttvar, rto, rtt.latest, rtt.backoffs))
 
 
 def probe(tcb: Connection, purpose: str, attempt: int, section: str, now: float) -> None:
@@ -224,7 +231,10 @@ def _their_window(tcb: Connection, told: Told, now: float) -> None:
 
 
 def _our_window(tcb: Connection, told: Told, now: float) -> None:
-    window, before = tcb.last_window << tcb.rcv_wscale, told.ours
+    if tcb.segments_sent == tcb.syns_sent:
+        return  # a SYN's window is not scaled
+    told.field = tcb.last_window
+    window, before = told.field << tcb.rcv_wscale, told.ours
     if before < 0:
         told.ours, told.ours_buffer = window, tcb.rcv_buf
     if before < 0 or not _differs(window, before):
@@ -258,16 +268,33 @@ def _window(
 
 
 def after_output(tcb: Connection, now: float) -> None:
-    """What may leave has left: tell which timers run now, what window the peer was told, why no more left."""
-    state = tcb.state
-    if state is State.CLOSED or state is State.LISTEN:
+    """What may leave has left: tell which timers run now, what window the peer was told, why no more left.
+
+    While super-segments leave one after the other it looks only now and then: what they leave behind is about
+    to change, and their acknowledgments bring it back here.
+    """
+    told = tcb.told or _told(tcb)
+    if tcb.snd_nxt - told.snd_nxt > tcb.snd_mss:
+        told.bulk_until = now + _NOW_AND_THEN
+    told.snd_nxt = tcb.snd_nxt
+    if now < told.look_at and now < told.bulk_until and told.timers & _RETRANSMISSION and tcb.rtx:
         return
-    told = _told(tcb)
-    running = _running(tcb)
+    state = tcb.state
+    if state is CLOSED or state is LISTEN:
+        return
+    told.look_at = now + _NOW_AND_THEN
+    running = 0
+    if tcb.retransmit_due != inf:
+        running = (_SILLY_WINDOW if tcb.snd_wnd else _PERSIST) if tcb.probing else _RETRANSMISSION
+    if tcb.loss_due != inf:
+        running |= _REORDERING if tcb.loss_is_reordering else _TAIL_LOSS
+    if tcb.ack_due != inf:
+        running |= _DELAYED_ACK
+    if state is not ESTABLISHED or tcb.keepalive:
+        running |= _rarely_running(tcb)
     if running != told.timers:
         _timers(tcb, told, running, now)
-    # (a SYN's window is not scaled)
-    if tcb.last_window << tcb.rcv_wscale != told.ours and tcb.segments_sent > tcb.syns_sent:
+    if tcb.last_window != told.field:
         _our_window(tcb, told, now)
     reason = held_back.reason(tcb, now)
     if reason != told.held_back:
@@ -278,16 +305,10 @@ def after_output(tcb: Connection, now: float) -> None:
         trace((Kind.HELD_BACK, now, tcb.number, reason, unsent, room, held_back.SECTIONS[reason]))
 
 
-def _running(tcb: Connection) -> int:
+def _rarely_running(tcb: Connection) -> int:
     running = 0
-    if tcb.retransmit_due != inf:
-        running = (_SILLY_WINDOW if tcb.snd_wnd else _PERSIST) if tcb.probing else _RETRANSMISSION
-    if tcb.loss_due != inf:
-        running |= _REORDERING if tcb.loss_is_reordering else _TAIL_LOSS
-    if tcb.ack_due != inf:
-        running |= _DELAYED_ACK
     if tcb.keepalive_due != inf:
-        running |= _KEEP_ALIVE
+        running = _KEEP_ALIVE
     if tcb.fin_wait_2_due != inf:
         running |= _FIN_WAIT_2
     if tcb.time_wait_due != inf:
