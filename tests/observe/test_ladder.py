@@ -439,3 +439,19 @@ def test_the_kernel_s_word_stands_on_the_peer_s_side(script: Make) -> None:
     told = [line for line in lines if "kernel: cwnd" in line]
     assert len(told) == 2
     assert "kernel: cwnd 7,240" in told[1]
+
+
+def test_what_comes_after_the_end_of_a_connection_is_told_with_it(script: Make) -> None:
+    made = script()
+    made.handshake()
+    made.resets()
+    sockets = bytes([192, 0, 2, 2]), 80, bytes([192, 0, 2, 1]), 43211
+    header = (made.peer_isn + 74) % 2**32, 0, RST, 0, 0, None, None, Options(), 0, 0
+    made.events.append(StrayIn(made.time + 0.001, 0, *sockets, *header))
+    made.events.append(Dropped(made.time + 0.001, 0, "no-connection", "3.10.7.1", header[0], 0))
+    lines = _draw(made.events)
+    assert not any(line.startswith(("No connection", "For no connection")) for line in lines)
+    second = next(index for index, line in enumerate(lines) if "✗─ RST seq=74" in line)
+    assert "dropped: no-connection" in lines[second + 1]
+    assert any("ended: connection reset by the peer" in line for line in lines[second:])
+    assert any(line.startswith("No connection") for line in _draw_live(made.events))

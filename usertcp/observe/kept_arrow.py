@@ -21,11 +21,13 @@ _DROPPED: Final = "dropped"
 class KeptArrow:
     """An arrow of ``whose`` that grows; ``everything``: however often a thing was said, it is said again."""
 
-    __slots__ = ("_everything", "arrow", "whose")
+    __slots__ = ("_everything", "arrow", "is_stray", "whose")
 
     def __init__(self, arrow: Arrow, whose: Conversation, *, everything: bool) -> None:
         self.arrow = arrow
         self.whose = whose
+        #: No connection was there for it.
+        self.is_stray = False
         self._everything = everything
 
     def add(self, text: str, role: Role = Role.NOTE, kind: str = "") -> None:

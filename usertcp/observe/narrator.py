@@ -84,7 +84,7 @@ class Narrator:
             return rungs
         if self._kept is not None and conversation is not self._kept.whose:
             rungs = self._release() + rungs
-        conversation.ended = conversation.journey.ended = event.time
+        conversation.ended = conversation.journey.ended = max(conversation.ended, event.time)
         if not isinstance(event, (StrayIn, StrayOut)):
             conversation.questions.feed(event)
         return rungs + self._tell(conversation, event)
@@ -128,7 +128,7 @@ class Narrator:
                 self._conversations.pop(old, None)
             return self._begin(story, event)
         if event.conn == 0:
-            if isinstance(event, Dropped) and self._kept is not None and self._kept.whose.number == 0:
+            if isinstance(event, Dropped) and self._kept is not None and self._kept.is_stray:
                 return self._kept.whose, []
             return None, self._release() + self._strays.dropped(event)
         if event.conn in self._conversations:
@@ -206,16 +206,17 @@ class Narrator:
     def _stray(self, conversation: Conversation, event: StrayIn | StrayOut) -> list[Rung]:
         header = event[6:16]  # from seq to ecn, as in a segment of a connection
         fields, more = header[:8], header[8:]
-        if isinstance(event, StrayIn):
-            arrived = SegmentIn(event.time, 0, *fields, *more)
-            conversation.questions.feed(arrived)
-            return self._segment(conversation, arrived)
-        sent = SegmentOut(event.time, 0, *fields, 1, *more)
-        conversation.questions.feed(sent)
-        rungs = self._segment(conversation, sent)
+        segment: SegmentIn | SegmentOut = SegmentIn(event.time, 0, *fields, *more)
+        if isinstance(event, StrayOut):
+            segment = SegmentOut(event.time, 0, *fields, 1, *more)
+        if not conversation.number:
+            conversation.questions.feed(segment)
+        rungs = self._segment(conversation, segment)
         if self._kept is not None:
-            answer = _ANSWERS.get(event.reason, for_terminal(event.reason))
-            self._kept.add(f"{answer} ({cited(event.section)})")
+            self._kept.is_stray = True
+            if isinstance(event, StrayOut):
+                answer = _ANSWERS.get(event.reason, for_terminal(event.reason))
+                self._kept.add(f"{answer} ({cited(event.section)})")
         return rungs
 
     def _turn(self, conversation: Conversation, event: Transitioned) -> list[Rung]:

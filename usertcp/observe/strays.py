@@ -24,11 +24,13 @@ _Sockets: TypeAlias = tuple[bytes, int, bytes, int]
 class Strays:
     """Which story a segment without a connection belongs to: those of the first pairs of sockets are below 0."""
 
-    __slots__ = ("_counted", "_dropped", "_forgotten", "_live", "_next", "_since", "_stories", "_time")
+    __slots__ = ("_connections", "_counted", "_dropped", "_forgotten", "_live", "_next", "_since", "_stories", "_time")
 
     def __init__(self, *, live: bool) -> None:
         self._live = live
         self._stories: dict[_Sockets, int] = {}
+        #: Recorded connections, whose stories are not over while there are events.
+        self._connections: dict[_Sockets, int] = {}
         self._next = -1
         self._since = 0.0
         self._forgotten: list[int] = []
@@ -39,6 +41,8 @@ class Strays:
     def story_of(self, event: StrayIn | StrayOut) -> int | None:
         """The story of its sockets; None where it is only counted."""
         sockets = _sockets(event)
+        if sockets in self._connections:
+            return self._connections[sockets]
         if sockets in self._stories:
             return self._stories[sockets]
         if self._live and len(self._stories) == MAX_DRAWN and event.time - self._since > _FORGOTTEN:
@@ -57,8 +61,12 @@ class Strays:
         return forgotten
 
     def becomes(self, event: Opened) -> int | None:
-        """The story of these sockets so far, where they had one; it is the connection's from now on."""
-        # What comes for these sockets after the connection will be another story.
+        """The story of these sockets so far, where they had one; it is the connection's from now on.
+
+        What comes for them after the connection is told with it where it is recorded; live, it is another story.
+        """
+        if not self._live:
+            self._connections[_sockets(event)] = event.conn
         return self._stories.pop(_sockets(event), None)
 
     def _new_story(self, sockets: _Sockets) -> int:
