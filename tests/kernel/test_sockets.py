@@ -6,6 +6,7 @@ import errno
 import random
 import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeAlias
@@ -17,6 +18,9 @@ from trio.testing import check_half_closeable_stream
 
 import usertcp
 from tests.kernel.clients import KERNEL, OURS, PATIENCE, curl, read_all, until, url
+from tests.kernel.test_connecting import blackhole
+from usertcp import HostConfig, Settings
+from usertcp.tcp.errors import HostUnreachable
 
 families = pytest.mark.parametrize("family", [4, 6])
 DATA = random.Random(3).randbytes(5_000_000)
@@ -146,6 +150,18 @@ async def test_a_half_closeable_stream_to_the_kernel() -> None:
         await listener.aclose()
 
 
+async def test_a_router_says_that_there_is_no_route() -> None:
+    """By RFC 9293 §3.9.2.2 that is no reason to give up; a kernel does, and so do we where we are told to."""
+    blackhole("unreachable")
+    config = HostConfig(settings=Settings(icmp_ends_opening="any"))
+    async with usertcp.open_stack(config=config) as stack:
+        with usertcp.trio_sockets(stack), trio.socket.socket() as sock:
+            with pytest.raises(OSError, match="no route: ICMP host unreachable") as raised:
+                await sock.connect(("198.51.100.1", 80))
+        assert raised.value.errno == errno.EHOSTUNREACH
+        assert isinstance(raised.value.__cause__, HostUnreachable)
+
+
 # -- The same calls, and the same answers -------------------------------------------------------------------------
 
 OPTIONS = [
@@ -212,14 +228,32 @@ async def program(server: tuple[str, int], closed: tuple[str, int], own: str) ->
         await story.tell("the end", sock.recv, 100)
         await story.tell("the end again", sock.recv, 100)
         await story.tell("error", sock.getsockopt, socket.SOL_SOCKET, socket.SO_ERROR)
+    with trio.socket.socket() as sock:
+        await story.tell("connect", sock.connect, server)
+        await story.tell("please reset", sock.send, b"reset")
+        await trio.sleep(0.2)  # data and a RST have come, and nobody has read
+        for _ in range(3):
+            await story.tell("what was left", sock.recv, 100)
+        await story.tell("after a reset", sock.send, b"x")
+        await story.tell("who was it", sock.getpeername)
     await story.tell("closed", sock.recv, 1)
     await story.tell("closed", sock.getsockname)
     await story.tell("closed", sock.fileno)
     return story.told
 
 
+async def echo_or_reset(stream: trio.SocketStream) -> None:
+    async with stream:
+        async for data in stream:
+            await stream.send_all(data)
+            if data == b"reset":
+                await trio.sleep(0.05)
+                stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("=ii", 1, 0))
+                return
+
+
 async def test_a_program_sees_no_difference() -> None:
-    async with usertcp.open_stack() as stack, kernel_server(echo) as port:
+    async with usertcp.open_stack() as stack, kernel_server(echo_or_reset) as port:
         with usertcp.kernel_sockets(), trio.socket.socket() as unused:
             await unused.bind((KERNEL[4], 0))  # it does not listen, and nobody else can
             server, closed = (KERNEL[4], port), unused.getsockname()

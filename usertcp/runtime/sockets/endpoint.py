@@ -40,6 +40,7 @@ class Endpoint(TcpSocket):
 
     def __init__(self, machine: System, domain: int, flags: int = 0) -> None:
         super().__init__(machine, domain, flags | O_NONBLOCK)
+        self.overrides["unread_stays"] = True  # as on a kernel's socket, whatever the host's streams do
         self.readers = Waiter("reading from")
         self.writers = Waiter("writing to")
         #: Whether nobody holds it any more.
