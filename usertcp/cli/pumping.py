@@ -11,6 +11,7 @@ import click
 import trio
 
 from usertcp.observe.printer import LivePrinter
+from usertcp.runtime.bell import Bell
 from usertcp.tcp.events import Sink, TraceEvent
 
 #: After so many seconds without an event, what a view keeps back is shown.
@@ -44,7 +45,7 @@ async def watch(view: View | None, *, threads: bool = True, purpose: str = "to b
     if view is None:
         yield None
         return
-    bell = _Bell()
+    bell = Bell()
     events = LivePrinter(view.show, wake=bell.ring)
     try:
         async with trio.open_nursery() as nursery:
@@ -62,7 +63,7 @@ async def watch(view: View | None, *, threads: bool = True, purpose: str = "to b
             click.echo(f"usertcp: {events.lost:,} events came too fast {purpose}", err=True)
 
 
-async def _pump(events: LivePrinter, view: View, bell: _Bell, scope: trio.CancelScope, threads: bool) -> None:
+async def _pump(events: LivePrinter, view: View, bell: Bell, scope: trio.CancelScope, threads: bool) -> None:
     async def call(function: Callable[[], None]) -> None:
         if threads:
             await trio.to_thread.run_sync(function)
@@ -84,17 +85,3 @@ async def _pump(events: LivePrinter, view: View, bell: _Bell, scope: trio.Cancel
 def _show(events: LivePrinter, view: View) -> None:
     events.pump()
     view.flush()
-
-
-class _Bell:
-    """Wakes one task; rung while nobody waits, it wakes the next wait at once."""
-
-    def __init__(self) -> None:
-        self._event = trio.Event()
-
-    def ring(self) -> None:
-        self._event.set()
-
-    async def wait(self) -> None:
-        await self._event.wait()
-        self._event = trio.Event()

@@ -27,6 +27,7 @@ from usertcp.control.follower import Follower, selected
 from usertcp.control.protocol import Greeting, ProtocolError, Request
 from usertcp.control.sockets import sockets, to_object
 from usertcp.observe.jsonl import to_line
+from usertcp.runtime.bell import Bell
 from usertcp.runtime.stack import DEFAULT_TUN, Stack
 from usertcp.runtime.sudo import person_behind_sudo
 from usertcp.tcp.events import read
@@ -107,7 +108,7 @@ class Server:
         self._done = trio.Event()
         self._has_ended = False
         self._clients = 0
-        self._bells: set[_Bell] = set()
+        self._bells: set[Bell] = set()
 
     async def run(self) -> None:
         """Answer until :meth:`end`; a cancellation from outside does not end it."""
@@ -203,7 +204,7 @@ class Server:
     async def _tell_events(self, connection: trio.SocketStream, wanted: Filter) -> None:
         if len(self._bells) >= MAX_FOLLOWERS:
             raise ProtocolError(f"{MAX_FOLLOWERS} are following already: end one of them")
-        bell = _Bell()
+        bell = Bell()
         follower = Follower(self._stack.host, wanted, wake=bell.ring, limit=MAX_WAITING)
         self._bells.add(bell)
         self._stack.attach(follower)
@@ -217,7 +218,7 @@ class Server:
             self._stack.detach(follower)
             self._bells.discard(bell)
 
-    async def _pass_on(self, connection: trio.SocketStream, follower: Follower, bell: _Bell) -> None:
+    async def _pass_on(self, connection: trio.SocketStream, follower: Follower, bell: Bell) -> None:
         """For as long as it takes: who stops reading for a while loses events, which wait in a bounded queue."""
         while True:
             while some := follower.take(_EVENTS_AT_A_TURN):
@@ -228,20 +229,6 @@ class Server:
 
     async def _greet(self, connection: trio.SocketStream) -> None:
         await _send(connection, protocol.line(asdict(self._greeting)))
-
-
-class _Bell:
-    """Wakes one task; rung while nobody waits, it wakes the next wait at once."""
-
-    def __init__(self) -> None:
-        self._event = trio.Event()
-
-    def ring(self) -> None:
-        self._event.set()
-
-    async def wait(self) -> None:
-        await self._event.wait()
-        self._event = trio.Event()
 
 
 async def _first_line(connection: trio.SocketStream) -> bytes:

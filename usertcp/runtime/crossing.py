@@ -15,6 +15,7 @@ import trio
 
 from usertcp.runtime.device import PacketDevice
 from usertcp.runtime.flow import flow_of
+from usertcp.runtime.wrapped import WrappedDevice
 from usertcp.wire.buffer import Buffer
 from usertcp.wire.tcp import FIN, RST, SYN
 
@@ -39,27 +40,17 @@ class _Crossing:
         self.outbound: list[bytes] = []
 
 
-class CrossingDevice:
+class CrossingDevice(WrappedDevice):
     """``device``, on the way to which FINs wait for each other."""
 
     def __init__(self, device: PacketDevice) -> None:
-        self.inner = device
+        super().__init__(device)
         #: FINs that went on alone, since the other end did not close within :data:`PATIENCE`.
         self.alone = 0
         self._crossings: dict[bytes, _Crossing] = {}
         self._arriving: deque[bytes] = deque()
         self._leaving: deque[bytes] = deque()
         self._sleep = trio.CancelScope()
-
-    @property
-    def mtu(self) -> int:
-        """The inner device's."""
-        return self.inner.mtu
-
-    @property
-    def offload(self) -> bool:
-        """The inner device's."""
-        return self.inner.offload
 
     async def wait_readable(self) -> None:
         """Return when there is something to receive, or to send on."""
@@ -94,17 +85,9 @@ class CrossingDevice:
             self._send_on()
         return held or self.inner.send(buffers)
 
-    async def wait_writable(self) -> None:
-        """The inner device's."""
-        await self.inner.wait_writable()
-
     def close(self) -> None:
         """Close the inner device; what is held back is lost."""
         self.inner.close()
-
-    def counters(self) -> dict[str, int]:
-        """The inner device's."""
-        return self.inner.counters()
 
     def _holds(self, buffers: tuple[Buffer, ...], *, inbound: bool) -> bool:
         """Whether the packet is not to go on now; it may be the one for which others have waited."""

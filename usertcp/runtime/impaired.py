@@ -12,6 +12,7 @@ from typing import Protocol
 import trio
 
 from usertcp.runtime.device import PacketDevice
+from usertcp.runtime.wrapped import WrappedDevice
 from usertcp.sim.impairment import Conditions, Entered, Impairment
 from usertcp.sim.wire_form import from_offload, to_offload
 from usertcp.wire.buffer import Buffer
@@ -31,7 +32,7 @@ class PathWatcher(Protocol):
         entered the path."""
 
 
-class ImpairedDevice:
+class ImpairedDevice(WrappedDevice):
     """``device`` with ``inbound`` and ``outbound`` conditions, as the stack sees it; ``watcher`` is told of it."""
 
     def __init__(
@@ -43,7 +44,7 @@ class ImpairedDevice:
         seed: int = 0,
         watcher: PathWatcher | None = None,
     ) -> None:
-        self.inner = device
+        super().__init__(device)
         self._watcher = watcher
         #: Packets on their way to the stack that were damaged, once for each copy.
         self._damaged: list[bytes] = []
@@ -52,16 +53,6 @@ class ImpairedDevice:
         self._ready: deque[bytes] = deque()
         self._sleep = trio.CancelScope()
         self._not_taken = 0
-
-    @property
-    def mtu(self) -> int:
-        """The inner device's."""
-        return self.inner.mtu
-
-    @property
-    def offload(self) -> bool:
-        """The inner device's."""
-        return self.inner.offload
 
     async def wait_readable(self) -> None:
         """Return when a packet has come through; meanwhile send what comes out at the other end."""

@@ -12,6 +12,7 @@ import trio
 
 from usertcp.runtime.device import PacketDevice
 from usertcp.runtime.driver import BATCH
+from usertcp.runtime.wrapped import WrappedDevice
 from usertcp.wire.buffer import Buffer
 
 
@@ -28,27 +29,13 @@ class Watcher(Protocol):
         """A packet was sent, the concatenation of ``buffers``."""
 
 
-class TappedDevice:
+class TappedDevice(WrappedDevice):
     """``device``, whose packets ``watcher`` sees; times are trio's clock's."""
 
     def __init__(self, device: PacketDevice, watcher: Watcher) -> None:
-        self.inner = device
+        super().__init__(device)
         self._watcher = watcher
         self._in_a_row = 0
-
-    @property
-    def mtu(self) -> int:
-        """The inner device's."""
-        return self.inner.mtu
-
-    @property
-    def offload(self) -> bool:
-        """The inner device's."""
-        return self.inner.offload
-
-    async def wait_readable(self) -> None:
-        """The inner device's."""
-        await self.inner.wait_readable()
 
     def receive(self) -> bytes | None:
         """The next packet.
@@ -73,15 +60,3 @@ class TappedDevice:
         if taken:
             self._watcher.left(time, buffers)
         return taken
-
-    async def wait_writable(self) -> None:
-        """The inner device's."""
-        await self.inner.wait_writable()
-
-    def close(self) -> None:
-        """Close the inner device."""
-        self.inner.close()
-
-    def counters(self) -> dict[str, int]:
-        """The inner device's."""
-        return self.inner.counters()
