@@ -6,10 +6,15 @@
 Times, ports and initial sequence numbers on the pages are those of the run that is kept.  What must be the same
 in every run is its :func:`shape`; a test runs the clients and compares.
 
-A page's text is in tools/lessons/NAME.md, with these in double braces: ``command RUN``, ``picture RUN WORDS`` (an SVG,
-and what it shows), ``ladder RUN WORDS`` (in text, up to the first line with WORDS), ``segments RUN`` (the handshake as a
-table), ``states RUN``, ``close RUN`` and ``wait RUN`` (the answers below the ladder), the numbers ``their-isn RUN`` and
-``our-isn RUN``, each also with ``+ 1`` behind it; and ``client``, curl's command line.
+A page's text is in tools/lessons/NAME.md, with these in double braces:
+
+    command RUN, states RUN   how it was made, and both ends' states
+    picture RUN WORDS         an SVG, and what it shows
+    ladder RUN WORDS          in text, up to the first line with WORDS
+    segments RUN              the handshake as a table
+    close RUN, wait RUN       the answers below the ladder
+    their-isn RUN, our-isn RUN, both also with "+ 1" behind it
+    client                    curl's command line
 """
 
 from __future__ import annotations
