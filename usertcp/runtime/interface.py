@@ -82,9 +82,7 @@ def _is_reserved(address: Interface) -> bool:
     return address.version == 4 and address.ip == network.broadcast_address
 
 
-def configure(
-    name: str, ours: Sequence[Interface], *, mtu: int, queue_length: int = QUEUE_LENGTH
-) -> Configured:
+def configure(name: str, ours: Sequence[Interface], *, mtu: int, queue_length: int = QUEUE_LENGTH) -> Configured:
     """Make the stack's addresses reachable from the host through the interface `name`.
 
     Only what is not so yet is changed, so an interface that was prepared and handed over to somebody
@@ -146,9 +144,7 @@ def _make_reachable(link: _Link, address: Interface, ours: Sequence[Interface], 
     host = host_side(address, ours)
     flags = {"flags": _IFA_F_NODAD} if host.version == 6 else {}
     try:
-        link.netlink.addr(
-            "add", index=link.index, address=str(host.ip), prefixlen=host.network.prefixlen, **flags
-        )
+        link.netlink.addr("add", index=link.index, address=str(host.ip), prefixlen=host.network.prefixlen, **flags)
     except NetlinkError as error:
         if host.version == 6 and error.code in _NO_IPV6:
             warnings.append(f"IPv6 is disabled on this host: going on without {address.ip}")
