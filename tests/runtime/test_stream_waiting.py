@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 import pytest
 import trio
 from trio.testing import MockClock
@@ -171,3 +173,26 @@ async def test_what_another_task_does_already(usertcp_network: Opener, autojump_
         with pytest.raises(trio.BusyResourceError, match="another task is receiving from this stream"):
             await ends.ours.receive_some()
         nursery.cancel_scope.cancel()
+
+
+async def test_a_full_buffer_is_full_until_a_third_of_it_is_free(
+    usertcp_network: Opener, autojump_clock: MockClock
+) -> None:
+    """For ``send_all`` and for who waits for it alike: else one would say that the other does not wait, and it did."""
+    async with connected(usertcp_network, FIXED) as ends:
+
+        async def waits(operation: Callable[[], Awaitable[None]]) -> bool:
+            with trio.move_on_after(10) as patience:
+                await operation()
+            return patience.cancelled_caught
+
+        async def send() -> None:
+            await ends.ours.send_all(b"x")
+
+        operations = ends.ours.wait_send_all_might_not_block, send
+        assert await waits(lambda: ends.ours.send_all(bytes(100_000)))
+        assert 1000 < ends.ours.connection.send_room < ROOM // 3
+        assert [await waits(each) for each in operations] == [True, True]
+        await ends.theirs.receive_some()
+        await trio.sleep(1)
+        assert [await waits(each) for each in operations] == [False, False]

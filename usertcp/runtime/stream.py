@@ -104,6 +104,8 @@ class TcpStream(StreamOptions, trio.abc.HalfCloseableStream):
         connection = self.connection
         if connection.state in SEND_CLOSED or connection.close_queued:
             self._refuse()
+        if connection.blocked_on_room and not connection.is_over:
+            return 0  # it was full, and is until a third of it is free
         try:
             taken = connection.send(data, now)
         except TcpError as error:
@@ -137,14 +139,15 @@ class TcpStream(StreamOptions, trio.abc.HalfCloseableStream):
 
     @trio.lowlevel.enable_ki_protection
     async def wait_send_all_might_not_block(self) -> None:
-        """Wait until there is room to send, or an error to hear of."""
+        """Wait until ``send_all`` takes something at once, or has an error to tell."""
         with self._sending:
             await trio.lowlevel.checkpoint()
+            connection = self.connection
             while True:
                 self._check_open()
-                if self.connection.error is not None or self.connection.send_room:
+                if connection.is_over or (connection.send_room and not connection.blocked_on_room):
                     return
-                self.connection.blocked_on_room = True
+                connection.blocked_on_room = True
                 await self._sending.sleep()
 
     @trio.lowlevel.enable_ki_protection
