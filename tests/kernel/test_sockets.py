@@ -155,7 +155,7 @@ async def test_a_router_says_that_there_is_no_route() -> None:
     blackhole("unreachable")
     config = HostConfig(settings=Settings(icmp_ends_opening="any"))
     async with usertcp.open_stack(config=config) as stack:
-        with usertcp.trio_sockets(stack), trio.socket.socket() as sock:
+        with usertcp.trio_sockets(stack), trio.socket.socket() as sock:  # noqa: SIM117
             with pytest.raises(OSError, match="no route: ICMP host unreachable") as raised:
                 await sock.connect(("198.51.100.1", 80))
         assert raised.value.errno == errno.EHOSTUNREACH

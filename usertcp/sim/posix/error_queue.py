@@ -5,7 +5,6 @@ The structures are Linux's (linux/errqueue.h).
 
 from __future__ import annotations
 
-from collections import deque
 from errno import EAGAIN, ENOMSG
 from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -56,7 +55,7 @@ class ErrorQueue:
     """The error queue of one socket."""
 
     def __init__(self) -> None:
-        self._entries: deque[Entry] = deque()
+        self._entries: list[Entry] = []  # few, and nearly always none
 
     def __bool__(self) -> bool:
         return bool(self._entries)
@@ -93,7 +92,7 @@ class ErrorQueue:
 
         if not self._entries:
             raise failure(EAGAIN)
-        entry = self._entries.popleft()
+        entry = self._entries.pop(0)
         level, name = (c.SOL_IP, c.IP_RECVERR) if domain == c.AF_INET else (c.SOL_IPV6, c.IPV6_RECVERR)
         messages: list[Control] = []
         if entry.stamp is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from errno import EINVAL
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -57,9 +56,10 @@ class Completions:
 
     def __init__(self) -> None:
         self._calls = 0
-        self._buffers: deque[_Buffer] = deque()
-        self._unsent: deque[_Stamped] = deque()
-        self._unacknowledged: deque[_Stamped] = deque()
+        # Lists: an empty deque has room for 64 entries, which every socket would pay for.
+        self._buffers: list[_Buffer] = []
+        self._unsent: list[_Stamped] = []
+        self._unacknowledged: list[_Stamped] = []
         #: From where SOF_TIMESTAMPING_OPT_ID counts bytes.
         self._origin = 0
 
@@ -91,13 +91,13 @@ class Completions:
     def _look_for_acknowledged(self, socket: TcpSocket, connection: Connection) -> bool:
         found = False
         while self._unacknowledged and self._unacknowledged[0].seq < connection.snd_una:
-            found = self._tell(socket, self._unacknowledged.popleft(), c.SCM_TSTAMP_ACK) or found
+            found = self._tell(socket, self._unacknowledged.pop(0), c.SCM_TSTAMP_ACK) or found
         return found
 
     def _look_for_sent(self, socket: TcpSocket, connection: Connection) -> bool:
         found = False
         while self._unsent and self._unsent[0].seq < connection.snd_nxt:
-            stamped = self._unsent.popleft()
+            stamped = self._unsent.pop(0)
             if stamped.wanted & c.SOF_TIMESTAMPING_TX_SCHED:
                 found = self._tell(socket, stamped, c.SCM_TSTAMP_SCHED) or found
             if stamped.wanted & c.SOF_TIMESTAMPING_TX_SOFTWARE:
@@ -109,7 +109,7 @@ class Completions:
     def _look_for_buffers(self, socket: TcpSocket, connection: Connection) -> bool:
         found = False
         while self._buffers and (self._buffers[0].end <= connection.snd_una or connection.is_over):
-            buffer = self._buffers.popleft()
+            buffer = self._buffers.pop(0)
             # A TUN copies what it hands over.
             socket.error_queue.zerocopy(buffer.number, buffer.number, copied=buffer.start < connection.snd_nxt)
             found = True
