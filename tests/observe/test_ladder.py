@@ -395,6 +395,7 @@ def test_missing_events_are_told_where_they_are_missing(script: Make) -> None:
     made.request()
     text = "\n".join(_draw(made.events))
     assert text.index("both") < text.index("… 1,204 events are missing here …") < text.index("len=73")
+    assert "not counting what 1,204 missing events would tell" in " ".join(text.split())
     assert "— … 1,204 events are missing here …" in _draw_live(made.events)
 
 

@@ -101,6 +101,8 @@ class Conversation:
         self.shown: Counter[str] = Counter()
         self._reasons: set[str] = set()
         self.totals: Counter[str] = Counter()
+        #: Events of this or another connection that nobody has.
+        self.missing = 0
         if isinstance(event, Joined):
             self.state = self.joined = event.state
             self.ours.isn, self.theirs.isn = event.iss, event.irs
@@ -152,4 +154,6 @@ class Conversation:
         for what in ("sent again", "out of order", "dropped"):
             if totals[what]:
                 parts.append(f"{totals[what]:,} {what}")
+        if self.missing:
+            parts.append(f"not counting what {counted(self.missing, 'missing event')} would tell")
         return tuple(parts)

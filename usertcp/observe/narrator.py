@@ -93,6 +93,8 @@ class Narrator:
         """Events are missing: in a ladder of all, once; in one for each connection, in every one that goes on."""
         text = f"… {event.events:,} events are missing here …"
         rungs = self.flush()
+        for conversation in self._conversations.values():
+            conversation.missing += event.events
         going_on = [] if self._live else list(self._conversations)
         return rungs + [Note(story, event.time, text, Role.WARNING) for story in going_on or [0]]
 
