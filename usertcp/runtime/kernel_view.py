@@ -21,6 +21,7 @@ import trio
 from usertcp.runtime.device import PacketDevice
 from usertcp.runtime.flow import flags_of, flow_of, sockets_of
 from usertcp.runtime.sock_diag import Reading, SockDiag, question
+from usertcp.runtime.wrapped import WrappedDevice
 from usertcp.stack.host import Host
 from usertcp.tcp.connection import Connection
 from usertcp.tcp.events import Kind
@@ -39,6 +40,8 @@ _MAX_EARLY: Final = 64
 #: When so many connections are remembered, it is looked which ones have ended; then at twice as many as are left.
 _SWEEP: Final = 1024
 
+#: The flags of segments that open and close.
+_RARE: Final = SYN | FIN | RST
 _HALF_OPEN: Final = (State.LISTEN, State.SYN_RECEIVED)
 
 
@@ -59,12 +62,12 @@ class _Flow:
         self.ended = False
 
 
-class KernelViewDevice:
+class KernelViewDevice(WrappedDevice):
     """``device``, a TUN, with questions to the kernel; :meth:`tell` says to whom the answers go."""
 
     def __init__(self, device: PacketDevice) -> None:
         """Raises OSError where this kernel answers no questions."""
-        self.inner = device
+        super().__init__(device)
         self._kernel = SockDiag()
         self._host: Host | None = None
         self._flows: dict[bytes, _Flow] = {}
@@ -77,20 +80,6 @@ class KernelViewDevice:
         """From now on the answers are trace events of ``host``, whose packets pass here."""
         self._host = host
         host.opened = self._opened
-
-    @property
-    def mtu(self) -> int:
-        """The inner device's."""
-        return self.inner.mtu
-
-    @property
-    def offload(self) -> bool:
-        """The inner device's."""
-        return self.inner.offload
-
-    async def wait_readable(self) -> None:
-        """The inner device's."""
-        await self.inner.wait_readable()
 
     def receive(self) -> bytes | None:
         """The next packet; its sender has been asked what it made of sending it."""
@@ -106,19 +95,11 @@ class KernelViewDevice:
             self._look(self._host, buffers, "segment-out")
         return taken
 
-    async def wait_writable(self) -> None:
-        """The inner device's."""
-        await self.inner.wait_writable()
-
     def close(self) -> None:
         """Close the inner device, and ask no more."""
         self._host = None
         self._kernel.close()
         self.inner.close()
-
-    def counters(self) -> dict[str, int]:
-        """The inner device's."""
-        return self.inner.counters()
 
     # -- Asking -------------------------------------------------------------------------------------------
 
@@ -136,14 +117,15 @@ class KernelViewDevice:
         offload = self.inner.offload
         if not self._looks:
             now = trio.current_time()
-            if now < self._next_look and not flags_of(buffers, offload=offload) & (SYN | FIN | RST):
+            if now < self._next_look and not flags_of(buffers, offload=offload) & _RARE:
                 return
             self._next_look = now + _SELDOM
             self._looks = _LOOKED_AT
-        self._looks -= 1
         found = flow_of(buffers, offload=offload, inbound=when == "segment-in")
-        if found is not None:
-            self._passed(host, *found, when)
+        if found is None:
+            return
+        self._looks = _LOOKED_AT if found[1] & _RARE else self._looks - 1
+        self._passed(host, *found, when)
 
     def _passed(self, host: Host, key: bytes, flags: int, when: str) -> None:
         """A segment has passed."""
