@@ -15,7 +15,7 @@ import signal
 import time
 import traceback
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -27,6 +27,7 @@ from usertcp.runtime import namespace
 from usertcp.runtime.errors import SetupError
 from usertcp.runtime.interface import bring_up_loopback
 from usertcp.runtime.tun import Tun
+from usertcp.tcp import ecn, recovery
 
 # A property is about what comes out, not about how long a loaded machine takes.
 settings.register_profile("usertcp", deadline=None)
@@ -35,6 +36,15 @@ settings.load_profile("usertcp")
 # Seconds; ``@pytest.mark.kernel(timeout=...)`` allows more.
 KERNEL_TEST_TIMEOUT = 120
 
+_CALM = (
+    "active", "force", "frto", "new_first", "prr_delivered", "prr_out", "recover", "recover_fs", "reduces",
+    "repairing_ts", "state", "tlp_end", "tlp_is_retransmission", "tlp_samples", "undo_from", "undo_length", "undo_to",
+    "undo_una",
+)  # fmt: skip
+_UNUSED = (
+    "cwr_due", "echoing", "exact", "held_until", "listens", "marks", "offered", "recover", "reductions", "sends",
+)  # fmt: skip
+
 _no_namespace = pytest.StashKey[str]()
 
 
@@ -42,6 +52,15 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
         "markers", "rootless: a kernel test that is also run as another uid in a user namespace"
     )
+
+
+@pytest.fixture(autouse=True)
+def _shared_values_stay_as_they_are() -> Iterator[None]:
+    """What all connections share until they need one of their own is nobody's to change."""
+    yield
+    calm, unused = recovery.Recovery(), ecn.Ecn()
+    assert all(getattr(recovery.CALM, name) == getattr(calm, name) for name in _CALM)
+    assert all(getattr(ecn.UNUSED, name) == getattr(unused, name) for name in _UNUSED)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import gc
 import sys
+import tracemalloc
 from collections.abc import Callable
 from types import FrameType
 
 from usertcp.stack.host import Host
+from usertcp.stack.listener import Listener
 from usertcp.tcp.connection import Connection
 
-A, B = b"\x0a\0\0\1", b"\x0a\0\0\2"
+A, B, C = b"\x0a\0\0\1", b"\x0a\0\0\2", b"\x0a\0\0\3"
 MEGABYTE = 1 << 20
 #: What the runtime reads before it lets the host answer: usertcp.runtime.driver.BATCH.
 BATCH = 64
@@ -171,3 +173,35 @@ def test_a_packet_costs_the_same_among_many_connections() -> None:
     among.warm_up()
     one, other = calls(lambda: alone.run(data)), calls(lambda: among.run(data))
     assert other <= 1.2 * one
+
+
+def idle_connections(server: Host, listener: Listener, client_address: bytes, count: int) -> list[Connection]:
+    """The server's ends; the clients' are forgotten."""
+    client = Host([client_address], secret=bytes(16))
+    accepted = []
+    for _ in range(count):
+        client.connect(B, 80, 0.0)
+        client.flush(0.0)
+        while _carry(client, server, 0.0) or _carry(server, client, 0.0):
+            pass
+        connection = listener.accept()
+        assert connection is not None
+        accepted.append(connection)
+    server.run_timers(30.0)
+    return accepted
+
+
+def test_an_idle_connection_takes_three_kib() -> None:
+    server = Host([B], secret=bytes(16))
+    listener = server.listen(80, backlog=1 << 20)
+    count = 300
+    kept = idle_connections(server, listener, A, count)
+    gc.collect()
+    tracemalloc.start()
+    try:
+        kept += idle_connections(server, listener, C, count)
+        gc.collect()
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert taken / count <= 3072

@@ -34,7 +34,7 @@ from usertcp.tcp import (
 )
 from usertcp.tcp.ack_timing import AckTiming
 from usertcp.tcp.congestion import registry
-from usertcp.tcp.ecn import Ecn
+from usertcp.tcp.ecn import UNUSED
 from usertcp.tcp.errors import IcmpMeaning, TcpError
 from usertcp.tcp.events import Kind
 from usertcp.tcp.fast_open import FastOpenOutcome
@@ -42,7 +42,7 @@ from usertcp.tcp.moments import LONG_AGO
 from usertcp.tcp.path_mtu import Path
 from usertcp.tcp.rack import Rack
 from usertcp.tcp.receive_buffer import ReceiveBuffer
-from usertcp.tcp.recovery import Recovery
+from usertcp.tcp.recovery import CALM
 from usertcp.tcp.retransmission import OrderedQueue, RetransmissionQueue
 from usertcp.tcp.rtt import make as make_estimator
 from usertcp.tcp.send_buffer import SendBuffer
@@ -365,7 +365,7 @@ class Connection:
         self.sack_recent: tuple[int, ...] = ()
         self.dsack: tuple[int, int] | None = None
 
-        self.ecn = Ecn()
+        self.ecn = UNUSED
 
         # Acknowledgments that we owe
         self.ack_now = False
@@ -397,7 +397,7 @@ class Connection:
         #: How far the window is used, where it is counted in segments.
         self.usage = Usage() if settings.window_unit == "segment" else None
         self.rack = Rack(settings.reordering)
-        self.recovery = Recovery()
+        self.recovery = CALM
         #: The timer of RACK (``loss_is_reordering``) or else of the tail loss probe.
         self.loss_due = inf
         self.loss_is_reordering = False

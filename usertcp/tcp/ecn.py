@@ -54,6 +54,17 @@ class Ecn:
         self.reductions = 0
 
 
+#: Of all connections that do without: an end that asked for it, or was asked, gets one of its own, and it is only
+#: these that anything else here changes.
+UNUSED: Final = Ecn()
+
+
+def _own(tcb: Connection) -> Ecn:
+    if tcb.ecn is UNUSED:
+        tcb.ecn = Ecn()
+    return tcb.ecn
+
+
 # -- The handshake (§6.1.1) --------------------------------------------------------------------------
 
 
@@ -65,7 +76,7 @@ def syn_flags(tcb: Connection) -> int:
     wanted = tcb.settings.ecn == ON or (tcb.settings.ecn != OFF and _is_dctcp(tcb))
     asking = 1 + tcb.settings.ecn_syn_retries
     if wanted and tcb.rtx.first.times_sent <= asking:
-        ecn.offered = True
+        _own(tcb).offered = True
         return _SETUP
     if ecn.offered and tcb.rtx.first.times_sent == asking + 1:
         # §6.1.1.1: something on the path may drop SYNs with these bits.
@@ -75,22 +86,23 @@ def syn_flags(tcb: Connection) -> int:
 
 def peer_syn(tcb: Connection, segment: Segment) -> None:
     """The peer's SYN or SYN,ACK has come."""
-    ecn = tcb.ecn
-    ecn.exact = _is_dctcp(tcb)
     if tcb.state is SYN_SENT:
         # The answer has ECE alone: a peer that only reflects reserved bits sends both (§6.1.1.2).
-        ecn.listens = ecn.offered and segment.flags & _SETUP == ECE
+        listens = tcb.ecn.offered and segment.flags & _SETUP == ECE
         # A connection that sent a SYN without the offer must not send ECT (§6.1.1).
-        ecn.sends = ecn.listens and tcb.rtx.first.times_sent == 1
+        sends = listens and tcb.rtx.first.times_sent == 1
     else:
         # An ECN field that is set on a SYN was not set by the peer (§6.1.1): the path writes into it.
         asked = segment.flags & _SETUP == _SETUP and segment.ecn == NOT_ECT
-        ecn.listens = ecn.sends = asked and tcb.settings.ecn != OFF
+        listens = sends = asked and tcb.settings.ecn != OFF
+    if listens or tcb.ecn is not UNUSED:
+        ecn = _own(tcb)
+        ecn.exact, ecn.listens, ecn.sends = _is_dctcp(tcb), listens, sends
 
 
 def syn_again(tcb: Connection, segment: Segment) -> None:
     """The peer's SYN came once more; without the offer now it has fallen back (§6.1.1.1)."""
-    if segment.flags & _SETUP != _SETUP:
+    if segment.flags & _SETUP != _SETUP and tcb.ecn is not UNUSED:
         tcb.ecn.listens = tcb.ecn.sends = False
 
 

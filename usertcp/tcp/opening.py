@@ -50,7 +50,6 @@ def begin(tcb: Connection, iss: int) -> None:
     tcb.iss = iss
     tcb.snd_una = tcb.iss
     tcb.snd_nxt = tcb.iss + 1
-    tcb.recovery.recover = tcb.iss
     tcb.send_buffer = SendBuffer(tcb.snd_nxt)
     # A SYN,ACK to a peer that does not scale finds that out before it gets here.
     tcb.rcv_wscale = advertised_window.scale(tcb) if tcb.scaling else 0

@@ -96,7 +96,8 @@ def _resend_lost(tcb: Connection, now: float) -> None:
         record = next_lost(tcb, most)
         if record is None:
             break
-        recovery.force = False
+        if recovery.force:
+            recovery.force = False
         paced -= record.end - record.seq
         resend(tcb, record, now, _RULES.get(recovery.state, _REFUSED) if not record.syn else _TIMEOUT)
 
@@ -125,7 +126,8 @@ def resend(tcb: Connection, record: Record, now: float, rule: str) -> None:
         tcb.retransmit_due = inf
     tcb.rtx.resent(record, now)
     _note_pace(tcb, record.end - record.seq, now)
-    tcb.recovery.prr_out += record.end - record.seq
+    if tcb.recovery.reduces:
+        tcb.recovery.prr_out += record.end - record.seq
     stamp(tcb, record, now)
     if record.syn:
         send_syn(tcb, now, again=record.times_sent > 1)
@@ -269,7 +271,8 @@ def send_first(tcb: Connection, length: int, now: float, *, fin: bool) -> Record
     stamp(tcb, record, now)
     tcb.rtx.add(record)
     tcb.snd_nxt = record.end
-    tcb.recovery.prr_out += length
+    if tcb.recovery.reduces:
+        tcb.recovery.prr_out += length
     _note_pace(tcb, length, now)
     tcb.sws_override = False
     tcb.bytes_sent += length

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from usertcp.tcp import opening, output, telling
 from usertcp.tcp.events import Kind
-from usertcp.tcp.recovery import LOSS, OPEN
+from usertcp.tcp.recovery import LOSS, OPEN, own
 from usertcp.tcp.retransmission import Record
 from usertcp.tcp.states import CLOSED
 from usertcp.wire.seq import unwrap
@@ -150,9 +150,10 @@ def _become_smaller(tcb: Connection, mtu: int, why: str, now: float) -> None:
         _resend_lost(tcb, "in packets that the path takes", now)
         if tcb.usage is not None and tcb.rtx.repairing:
             # systems that count segments take this for the end of a timeout's recovery, but for the window
-            tcb.recovery.enter(LOSS)
-            tcb.recovery.recover = tcb.snd_nxt
-            tcb.recovery.undo_una = None
+            recovery = own(tcb)
+            recovery.enter(LOSS)
+            recovery.recover = tcb.snd_nxt
+            recovery.undo_una = None
 
 
 def _resend_lost(tcb: Connection, rule: str, now: float) -> None:

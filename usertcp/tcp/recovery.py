@@ -86,6 +86,17 @@ class Recovery:
         self.reduces = state is RECOVERY or state is CWR
 
 
+#: Of all connections that have had nothing to repair.  It stays as it is: who has to change it asks :func:`own`.
+CALM: Final = Recovery()
+
+
+def own(tcb: Connection) -> Recovery:
+    """The variables of ``tcb`` alone."""
+    if tcb.recovery is CALM:
+        tcb.recovery = Recovery()
+    return tcb.recovery
+
+
 # -- An acknowledgment -------------------------------------------------------------------------------
 
 
@@ -127,7 +138,7 @@ def on_ack(
         elif recovery.state is not CWR:
             calm = DISORDER if tcb.rtx.sacked else OPEN
             if recovery.state is not calm:
-                recovery.enter(calm)
+                own(tcb).enter(calm)
 
 
 def _look_for_losses(tcb: Connection, now: float) -> None:
@@ -180,7 +191,7 @@ def _count_duplicates(
 
 
 def _enter(tcb: Connection, delivery: Delivery, una_before: int, why: str, now: float) -> None:
-    recovery, congestion = tcb.recovery, tcb.congestion
+    recovery, congestion = own(tcb), tcb.congestion
     _begin_episode(tcb)
     if not tcb.loss_is_reordering:
         tlp.cancel(tcb)
@@ -215,7 +226,7 @@ def _enter_by_segments(tcb: Connection, delivery: Delivery, why: str, now: float
 
 
 def _begin_reduction(tcb: Connection) -> None:
-    recovery = tcb.recovery
+    recovery = own(tcb)
     recovery.recover = tcb.snd_nxt
     recovery.tlp_end = None
     recovery.prr_delivered = recovery.prr_out = 0
@@ -224,7 +235,7 @@ def _begin_reduction(tcb: Connection) -> None:
 
 def enter_cwr(tcb: Connection, delivery: Delivery, *, advanced: bool, now: float) -> None:
     """The peer echoes a mark (RFC 3168 §6.1.2): the window goes down in step with what arrives."""
-    recovery = tcb.recovery
+    recovery = own(tcb)
     if recovery.active or recovery.state is CWR:
         return
     recovery.undo_una = None
@@ -250,7 +261,7 @@ def _in_cwr(tcb: Connection, delivery: Delivery, advanced: bool, now: float) -> 
 
 
 def _begin_episode(tcb: Connection) -> None:
-    recovery = tcb.recovery
+    recovery = own(tcb)
     recovery.undo_una = tcb.snd_una
     recovery.undo_length = 0
     recovery.repairing_ts = None
@@ -341,7 +352,7 @@ def _reduce_proportionally(tcb: Connection, delivered: int, *, safe: bool) -> No
 
 def on_timeout(tcb: Connection, now: float) -> None:
     """The retransmission timer fired for data (RFC 5681 §3.1, RFC 8985 §6.3, RFC 5682 §3)."""
-    recovery = tcb.recovery
+    recovery = own(tcb)
     again = recovery.active and tcb.snd_una < recovery.recover  # one episode for each window
     if tcb.usage is not None:
         again = again or (recovery.state is CWR and tcb.snd_una < recovery.recover)
@@ -456,7 +467,7 @@ def _take_back(tcb: Connection, now: float) -> None:
     recovery.undo_una = None
     recovery.frto = recovery.new_first = recovery.force = False
     tcb.congestion.undo(now)
-    if tcb.usage is not None:
+    if tcb.usage is not None and tcb.ecn.sends:
         tcb.ecn.cwr_due = False  # there was no reduction
     tcb.rtx.forgive_lost()
     tcb.dup_acks = 0

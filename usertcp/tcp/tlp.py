@@ -6,6 +6,7 @@ from math import inf
 from typing import TYPE_CHECKING
 
 from usertcp.tcp import ecn, output, telling
+from usertcp.tcp import recovery as repairs
 from usertcp.tcp.states import SYN_RECEIVED
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def fire(tcb: Connection, now: float) -> None:
     cancel(tcb)
     if not tcb.rtx or tcb.recovery.active or tcb.rtx.sacked:
         return  # what has come since has RACK's timer or the retransmission timer look after it
-    recovery = tcb.recovery
+    recovery = repairs.own(tcb)
     tcb.outlet.count("tail-loss-probes")
     telling.probe(tcb, "tail-loss", 1, "RFC 8985 §7.3", now)
     recovery.tlp_is_retransmission = not output.probe_with_new_data(tcb, now)

@@ -35,6 +35,8 @@ _IPV6_AND_TCP = Struct(f"!IH38s{_TCP}")
 
 _VERSION_4 = 0x4500
 _VERSION_6 = 6 << 28
+#: By the TTL: one object for all connections.
+_DF_TTL_AND_PROTOCOL = [bytes((0x40, 0, ttl, PROTOCOL)) for ttl in range(256)]
 
 
 def _virtio_header(
@@ -94,7 +96,7 @@ class FrameTemplate:
         self._identification = 0
         if self._is_ipv4:
             self._version = _VERSION_4
-            self._constants = bytes((0x40, 0, ttl, PROTOCOL))
+            self._constants = _DF_TTL_AND_PROTOCOL[ttl]
             self._ip_sum = ones_sum(self._constants + src + dst)
         else:
             self._version = _VERSION_6 | flow_label

@@ -34,7 +34,7 @@ class Cubic(LossBased):
     """
 
     __slots__ = (
-        "_alpha", "_before", "_beta_mark", "_c", "_cwnd_prior", "_fast_convergence", "_in_stage",
+        "_alpha", "_before", "_beta_mark", "_cwnd_prior", "_fast_convergence", "_in_stage",
         "_paused_since", "_plateau", "_w_est", "_w_max",
     )  # fmt: skip
 
@@ -54,7 +54,6 @@ class Cubic(LossBased):
         super().__init__(initial_segments, counting_limit, hystart=hystart, paced=paced, validate=validate)
         self._fast_convergence = fast_convergence
         self._beta_mark = BETA_ABE if abe else BETA
-        self._c = C * self.mss
         #: A congestion avoidance stage has begun; the fields below describe it.
         self._in_stage = False
         self._w_max = 0.0
@@ -69,7 +68,6 @@ class Cubic(LossBased):
 
     def set_mss(self, mss: int) -> None:
         super().set_mss(mss)
-        self._c = C * mss
         self._in_stage = False
         self._before = None
 
@@ -99,12 +97,13 @@ class Cubic(LossBased):
         if w_est >= self._cwnd_prior:
             self._alpha = float(self.mss)  # from here on as Reno (RFC 9438 §4.3)
         t = now - self._plateau
-        if self._c * t * t * t + self._w_max < w_est:  # the Reno-friendly region
+        c = C * self.mss
+        if c * t * t * t + self._w_max < w_est:  # the Reno-friendly region
             if w_est > cwnd:
                 self.cwnd = int(w_est)
             return
         t += sample.srtt or 0.0
-        target = self._c * t * t * t + self._w_max
+        target = c * t * t * t + self._w_max
         if target > cwnd:
             # RFC 9438 §4.2: slower than slow start.  An acknowledgment of more than a window reaches the
             # target, and no more than that (§4.4, §4.5).
@@ -115,7 +114,7 @@ class Cubic(LossBased):
         """The first acknowledgment of congestion avoidance: t_epoch is now."""
         cwnd = self.cwnd
         if cwnd < self._w_max:
-            self._plateau = now + ((self._w_max - cwnd) / self._c) ** (1 / 3)  # K, Figure 2
+            self._plateau = now + ((self._w_max - cwnd) / (C * self.mss)) ** (1 / 3)  # K, Figure 2
         else:
             # RFC 9438 §4.8, §4.10: after a timeout, or a slow start that ended without a loss, K is 0
             self._plateau = now

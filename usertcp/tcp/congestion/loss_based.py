@@ -24,7 +24,7 @@ class LossBased:
     """
 
     __slots__ = (
-        "_hystart", "_limit", "_paced", "_validation", "_with_hystart", "counting_limit", "cwnd", "initial_segments",
+        "_hystart", "_paced", "_validation", "_with_hystart", "counting_limit", "cwnd", "initial_segments",
         "mss", "pacing_rate", "ssthresh",
     )  # fmt: skip
 
@@ -50,7 +50,6 @@ class LossBased:
         #: Of a slow start that has begun and not ended.
         self._hystart: HyStart | None = None
         self._validation = WindowValidation() if validate else None
-        self._limit = self._ack_limit()
 
     def _ack_limit(self) -> int:
         """RFC 9406 §4.3: L = infinity if paced."""
@@ -63,7 +62,6 @@ class LossBased:
     def set_mss(self, mss: int) -> None:
         fresh = self.cwnd == self.initial_window() and self.ssthresh == UNLIMITED
         self.mss = mss
-        self._limit = self._ack_limit()
         # A path MTU found in the middle of a connection is no reason to forget what the path carries
         self.cwnd = self.initial_window() if fresh else max(self.cwnd, mss)
 
@@ -75,7 +73,7 @@ class LossBased:
                 if sample.acked <= 1:
                     return  # a SYN: rounds are of data
                 hystart = self._hystart = HyStart()
-            growth = hystart.growth(sample, self._limit)
+            growth = hystart.growth(sample, self._ack_limit())
             if sample.limited:
                 self.cwnd += growth
             if hystart.finished:
@@ -83,7 +81,7 @@ class LossBased:
                 self._hystart = None
         elif sample.limited:
             # no further than ssthresh: one acknowledgment may cover a large part of the window
-            self.cwnd = min(self.cwnd + min(sample.acked, self._limit), self.ssthresh)
+            self.cwnd = min(self.cwnd + min(sample.acked, self._ack_limit()), self.ssthresh)
 
     def _pace(self, srtt: float | None) -> None:
         if srtt:
