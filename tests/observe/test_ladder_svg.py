@@ -11,7 +11,8 @@ from typing import Any, Final
 import pytest
 
 from tests.observe.scenes import SCENES
-from usertcp.observe.ladder_layout import LEFT, PEER_NOTES, RIGHT, WIDTH, Page, Text, lay_out
+from usertcp.observe.ladder_layout import lay_out
+from usertcp.observe.ladder_page import LEFT, PEER_NOTES, RIGHT, WIDTH, Page, Text
 from usertcp.observe.ladder_svg import MAX_DRAWN, to_svg
 from usertcp.observe.narrator import Telling
 from usertcp.observe.tales import tales

@@ -6,34 +6,37 @@ a little later.  Two arrows cross where the segments did: each was sent before t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from math import atan, degrees
 from textwrap import wrap
-from typing import Final, NamedTuple
+from typing import Final
 
 from usertcp.observe.columns import clock
+from usertcp.observe.crossings import Crossed, crossings
 from usertcp.observe.ladder import title
+from usertcp.observe.ladder_page import (
+    CHANNEL,
+    CLOCK,
+    LEFT,
+    LINE,
+    NOTES,
+    OUR_BAND,
+    PEER_BAND,
+    PEER_NOTES,
+    RIGHT,
+    Band,
+    Page,
+    Shaft,
+    Step,
+    Text,
+)
 from usertcp.observe.lines import Role
 from usertcp.observe.names import milliseconds
 from usertcp.observe.story import Arrow, Begun, Ended, Folded, Note, Rung, Turn, why
 from usertcp.observe.tales import Tale
 from usertcp.tcp.states import State
-from usertcp.wire.tcp import FIN, RST, SYN
+from usertcp.wire.tcp import RST
 
-#: Columns, in pixels: times end at CLOCK, our notes begin at NOTES, lifelines are LEFT and RIGHT.
-WIDTH: Final = 1300
-CLOCK: Final = 68
-NOTES: Final = 80
-OUR_BAND: Final = 332
-LEFT: Final = 446
-RIGHT: Final = 976
-PEER_BAND: Final = RIGHT
-PEER_NOTES: Final = 1100
-CHANNEL: Final = RIGHT - LEFT
-
-#: The height of a line of text.
-LINE: Final = 15.0
 #: How far an arrow falls on its way.
 _FALL: Final = 22.0
 #: The same of two that cross.
@@ -53,76 +56,10 @@ _SILENCE: Final = 0.15
 _AGAIN: Final = 420.0
 
 
-class Text(NamedTuple):
-    """``kind`` is its class; ``angle`` in degrees, around its beginning or, if it is ``right``, its end."""
-
-    x: float
-    y: float
-    text: str
-    kind: str
-    angle: float = 0.0
-    right: bool = False
-
-
-class Shaft(NamedTuple):
-    """An arrow from ``tail`` to ``head``, both heights."""
-
-    out: bool
-    tail: float
-    head: float
-    again: bool
-    dropped: bool
-    reset: bool
-
-
-class Crossed(NamedTuple):
-    """Our segment and the peer's, each sent before the other had come; ``time`` is when the peer's came."""
-
-    story: int
-    time: float
-    ours: Arrow
-    theirs: Arrow
-
-
-class Step(NamedTuple):
-    """The mark of a step of one end's state machine."""
-
-    ours: bool
-    y: float
-    known: bool
-
-
-@dataclass
-class Band:
-    """The time that one end spent in ``state``; its name stands at each of ``names``."""
-
-    ours: bool
-    state: State
-    top: float
-    bottom: float = 0.0
-    names: list[float] = field(default_factory=list)
-
-
-@dataclass
-class Page:
-    """A ladder, laid out; ``top`` and ``bottom`` are those of the lifelines."""
-
-    heading: list[Text] = field(default_factory=list)
-    bands: list[Band] = field(default_factory=list)
-    shafts: list[Shaft] = field(default_factory=list)
-    steps: list[Step] = field(default_factory=list)
-    texts: list[Text] = field(default_factory=list)
-    #: The lines of each fold.
-    folds: list[list[Text]] = field(default_factory=list)
-    top: float = 0.0
-    bottom: float = 0.0
-    height: float = 0.0
-
-
 def lay_out(tale: Tale) -> Page:
     """The page of one tale; its first rung says what it is about."""
     layout = _Layout(tale)
-    for rung in _crossings(tale.rungs):
+    for rung in crossings(tale.rungs):
         layout.place(rung)
     return layout.page
 
@@ -341,40 +278,6 @@ class _Layout:
             band.names.append(name)
             name += _AGAIN
         self.page.bands.append(band)
-
-
-def _crossings(rungs: Iterable[Rung]) -> Iterator[Rung | Crossed]:
-    """``rungs``, with two segments that crossed as one.
-
-    What the peer did by itself in between, it did before ours came; and what it would have made of ours, if that had
-    come first, is left out.
-    """
-    waiting: list[Rung] = []
-    for rung in rungs:
-        ours = waiting[0] if waiting else None
-        if isinstance(ours, Arrow):
-            if isinstance(rung, Turn) and not rung.ours:
-                waiting.append(rung)
-                continue
-            if isinstance(rung, Arrow) and _cross(ours, rung):
-                yield from waiting[1:]
-                yield Crossed(rung.story, rung.time, ours._replace(after=()), rung)
-                waiting = []
-                continue
-        yield from waiting
-        waiting = []
-        if isinstance(rung, Arrow) and rung.out and rung.flags & (SYN | FIN):
-            waiting.append(rung)
-        else:
-            yield rung
-    yield from waiting
-
-
-def _cross(ours: Arrow, theirs: Arrow) -> bool:
-    """Whether the peer sent its SYN or FIN before ours had come."""
-    if theirs.out or not theirs.flags & (SYN | FIN):
-        return False
-    return theirs.covers is None or (theirs.covers - ours.end) & 0xFFFFFFFF >= 0x80000000
 
 
 def _texts(arrow: Arrow) -> tuple[list[str], list[tuple[str, str]]]:

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from usertcp.observe.escape import for_html
-from usertcp.observe.ladder_layout import (
+from usertcp.observe.ladder_layout import lay_out
+from usertcp.observe.ladder_page import (
     CHANNEL,
     CLOCK,
     LEFT,
@@ -25,7 +26,6 @@ from usertcp.observe.ladder_layout import (
     Shaft,
     Step,
     Text,
-    lay_out,
 )
 from usertcp.observe.narrator import CONCISE, Telling
 from usertcp.observe.palette import MEANINGS, STATE_COLOURS
