@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from usertcp.tcp.events import Kind, TraceEvent, read
 
-#: Events that are kept. One takes some 400 bytes, and never more than :data:`MAX_EVENT`.
-DEFAULT_LIMIT: Final = 200_000
+#: Events that are kept. One takes some 400 bytes, and never more than :data:`MAX_EVENT`. A transfer of 1 GB in
+#: super-segments is not quite so many, and what a ring is written into for the first time costs time, too.
+DEFAULT_LIMIT: Final = 50_000
 #: Of these, how many are the first ones.
 DEFAULT_BEGINNING: Final = 2_000
 #: No event takes more memory, in bytes: of what is in it only a header's 40 bytes of options are the peer's.
@@ -24,20 +25,21 @@ class Recorder:
     else, and what is lost are the oldest.
     """
 
-    __slots__ = ("_beginning", "_first", "_newest", "_seen")
+    __slots__ = ("_append", "_beginning", "_first", "_newest", "_seen")
 
     def __init__(self, limit: int = DEFAULT_LIMIT, *, beginning: int = DEFAULT_BEGINNING) -> None:
         self._beginning = min(beginning, limit // 2)
         self._first: list[tuple[Any, ...]] = []
         self._newest: deque[tuple[Any, ...]] = deque(maxlen=limit - self._beginning)
+        self._append = self._newest.append
         self._seen = 0
 
     def __call__(self, flat: tuple[Any, ...]) -> None:
+        self._append(flat)
         self._seen += 1
-        if self._seen <= self._beginning:
-            self._first.append(flat)
-        else:
-            self._newest.append(flat)
+        if self._seen == self._beginning:
+            self._first.extend(self._newest)
+            self._newest.clear()
 
     def __len__(self) -> int:
         return len(self._first) + len(self._newest)
