@@ -205,3 +205,41 @@ def test_an_idle_connection_takes_three_kib() -> None:
     finally:
         tracemalloc.stop()
     assert taken / count <= 3072
+
+
+# -- Trace events ------------------------------------------------------------------------------------------
+
+
+def test_nothing_is_made_for_a_watcher_who_is_not_there() -> None:
+    transfer = Transfer()
+    transfer.warm_up()
+    entered: dict[str, int] = {}
+
+    def note(frame: FrameType, event: str, argument: object) -> None:
+        file = frame.f_code.co_filename.rpartition("/")[2]
+        entered[file] = entered.get(file, 0) + (event == "call")
+
+    sys.setprofile(note)
+    try:
+        transfer.run(bytes(16 * MEGABYTE))
+    finally:
+        sys.setprofile(None)
+    assert entered["output.py"] > 1000, "nothing was noted"
+    assert not entered.keys() & {"held_back.py", "events.py", "strays.py"}
+    assert entered.get("telling.py", 0) < 10, "only where a timer goes off, or something is lost"
+    assert transfer.client.told is None
+
+
+def test_a_watcher_is_told_little_of_a_bulk_transfer() -> None:
+    """Both ends; a super-segment's tuples, and the functions that make them."""
+    transfer = Transfer()
+    transfer.warm_up()
+    data = bytes(64 * MEGABYTE)
+    unwatched = calls(lambda: transfer.run(data))
+    events: list[tuple[object, ...]] = []
+    transfer.sender.trace = transfer.receiver.trace = events.append
+    before = transfer.forth
+    watched = calls(lambda: transfer.run(data))
+    packets = transfer.forth - before
+    assert len(events) <= 4 * packets
+    assert watched - unwatched <= 12 * packets

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 import click
 
 from usertcp.cli.ending import Failure
+from usertcp.cli.own_file import create
 from usertcp.observe.jsonl import to_line
 from usertcp.tcp.events import TraceEvent
 
@@ -20,7 +21,7 @@ class EventFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._file = open(path, "w", encoding="ascii")  # noqa: SIM115 (event_file closes it)
+        self._file = create(path)
         self._failed = False
 
     def show(self, event: TraceEvent) -> None:
