@@ -103,6 +103,42 @@ def test_an_error_of_the_program_is_its_own(tmp_path: Path) -> None:
     assert done.stderr.endswith("OSError: mine\n")
 
 
+def test_a_program_may_call_it_in_any_thread_and_in_one_at_a_time(tmp_path: Path) -> None:
+    threads = """
+        import threading, time, trio
+
+        async def main():
+            print(type(trio.socket.socket()).__module__)
+            await trio.sleep(0.3)
+
+        first = threading.Thread(target=trio.run, args=(main,))
+        first.start()
+        time.sleep(0.1)
+        try:
+            trio.run(main)
+        except Exception as error:
+            print(error)
+        first.join()
+    """
+    done = run(tmp_path, threads)
+    assert done.stdout.splitlines() == [
+        "usertcp.runtime.sockets.trio_socket",
+        "trio.run in two threads at once: usertcp run has one stack, for one at a time",
+    ], done.stderr
+
+
+def test_what_goes_past_trio_is_told(tmp_path: Path) -> None:
+    done = run(tmp_path, "import asyncio; asyncio.run(asyncio.sleep(0))")
+    assert "the program has not called trio.run" in done.stderr
+    assert done.returncode == 0
+
+
+def test_a_program_that_cannot_be_read_is_shown_and_not_who_read_it(tmp_path: Path) -> None:
+    done = run(tmp_path, "def x(:")
+    assert "SyntaxError" in done.stderr
+    assert "runpy" not in done.stderr
+
+
 def test_ctrl_c_is_an_end_like_any_other(tmp_path: Path) -> None:
     forever = """
         import os, signal, trio

@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from threading import Lock
 from types import TracebackType
 from typing import Any, Final
 
@@ -78,6 +79,8 @@ def run(
         program = _Program(options, file, beside, dict(hosts))
         with program.in_place_of_trio_run():
             status = _run_script(script, arguments)
+    if not (program.has_run or status):
+        say("usertcp: the program has not called trio.run, and no stack was made: its sockets were the kernel's")
     return status if program.status is None else program.status
 
 
@@ -99,6 +102,9 @@ class _Program:
         self._file = file
         self._beside = beside
         self._hosts = hosts
+        self._one_at_a_time = Lock()
+        #: Whether the program has called ``trio.run``.
+        self.has_run = False
         #: The exit status of the command beside the program, if that has ended.
         self.status: int | None = None
 
@@ -107,8 +113,17 @@ class _Program:
         """While the block runs, ``trio.run`` opens a stack, and gives its function the sockets of that."""
         trios = trio.run
 
+        context = click.get_current_context()  # of this thread; the program may call trio.run in another
+
         def run(async_fn: Callable[..., Awaitable[Any]], *args: Any, **options: Any) -> Any:
-            return trios(self._main, async_fn, args, **options)
+            if not self._one_at_a_time.acquire(blocking=False):
+                raise SetupError("trio.run in two threads at once: usertcp run has one stack, for one at a time")
+            self.has_run = True
+            with context.scope(cleanup=False):
+                try:
+                    return trios(self._main, async_fn, args, **options)
+                finally:
+                    self._one_at_a_time.release()
 
         trio.run = run  # type: ignore[assignment]  # its type says more of its arguments
         try:
@@ -197,8 +212,8 @@ def _of_ours(error: BaseException) -> BaseException | None:
 
 
 def _from(script: str, trace: TracebackType | None) -> TracebackType | None:
-    """The traceback from the program's own first frame on: who called it is not its affair."""
+    """The traceback from the program's own first frame on: who called it is not its affair; None: none ran."""
     inner = trace
     while inner is not None and inner.tb_frame.f_code.co_filename != script:
         inner = inner.tb_next
-    return inner or trace
+    return inner

@@ -239,7 +239,8 @@ def _explain(error: OSError, name: str, node: str) -> SetupError:
             return SetupError(f"no permission to open {node}: {with_sudo}, or first: sudo chmod 0666 {node}")
         case errno.EPERM:
             return SetupError(
-                f"no permission to make the TUN {name}: {with_sudo}, or, without root: usertcp try -- COMMAND"
+                f"no permission to make the TUN {name}: {with_sudo}, or, without root: "
+                "usertcp try -- COMMAND, usertcp run --try SCRIPT"
             )
         case errno.EBUSY:
             return SetupError(
