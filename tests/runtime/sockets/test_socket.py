@@ -205,6 +205,18 @@ async def test_a_full_buffer_waits_for_the_reader(pair: Pair, autojump_clock: Mo
             await stream.wait_send_all_might_not_block()
 
 
+async def test_reading_opens_the_window_at_once(pair: Pair, autojump_clock: MockClock) -> None:
+    async with connected(pair) as (client, server):
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 20_000)
+        with trio.move_on_after(20):
+            while True:
+                await client.send(bytes(100_000))
+        told: list[str] = []
+        pair.network.tap(lambda packet: told.append(packet.sender))
+        assert len(await server.recv(1_000_000)) > 10_000
+        assert told == ["server"]  # without another call of ours
+
+
 async def test_little_waits_unsent_where_that_is_asked_for(pair: Pair, autojump_clock: MockClock) -> None:
     """TCP_NOTSENT_LOWAT, which trio.SocketStream sets: data that cannot leave stays with the application."""
     pair.link.change(Conditions(delay=0.01, rate=100_000))
