@@ -166,6 +166,15 @@ def test_text_that_our_closed_window_refuses_is_dropped() -> None:
     assert [(event.reason, event.length) for event in told(us, Dropped)] == [("window-closed", 1)]
 
 
+def test_text_beyond_our_window_is_dropped_and_the_rest_is_not() -> None:
+    us, peer = established(replace(PLAIN, receive_buffer=2000))
+    forget(us)
+    peer.sends(ACK, data=bytes(2100))
+    (event,) = told(us, Dropped)
+    assert (event.reason, event.seq, event.length) == ("text-beyond-window", peer.isn + 2001, 100)
+    assert len(us.reads()) == 2000
+
+
 # -- Acknowledgments -----------------------------------------------------------------------------------
 
 

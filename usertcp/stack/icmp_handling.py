@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from usertcp.stack import fragmentation
+from usertcp.stack import fragmentation, strays
 from usertcp.tcp.errors import IcmpMeaning
 from usertcp.wire import icmp, ipv6, ipv6_problem, tcp, virtio
 from usertcp.wire.malformed import Malformed
@@ -22,7 +22,7 @@ def message_arrives(host: Host, src: bytes, dst: bytes, data: memoryview, now: f
     """An ICMP message for one of our addresses."""
     message = icmp.parse_v4(data) if len(src) == 4 else icmp.parse_v6(data, src, dst)
     if isinstance(message, Malformed):
-        host.count(message)
+        strays.dropped(host, message, now)
     elif isinstance(message, icmp.Echo):
         if not message.reply:
             _send(host, dst, src, message._replace(reply=True), now, "echo-replies")
@@ -36,7 +36,7 @@ def _error_arrives(host: Host, message: icmp.Message, quoted_bytes: bytes, famil
     """Deliver an error to the connection whose segment it quotes (RFC 9293 §3.9.2.2, MUST-54)."""
     quoted = icmp.quoted(quoted_bytes, family)
     if isinstance(quoted, Malformed):
-        host.count(quoted)
+        strays.dropped(host, quoted, now)
         return
     if quoted.protocol != tcp.PROTOCOL:
         host.count("icmp-ignored")

@@ -168,7 +168,7 @@ def _transport(
     elif protocol == udp.PROTOCOL:
         _udp(host, src, dst, data, packet, now, trusted)
     else:
-        host.count("unknown-protocol")
+        drop(host, "unknown-protocol", now)
         if protocol == ipv6.NO_NEXT_HEADER and len(src) == 16:
             return  # that is all there is (RFC 8200 §4.7)
         icmp_handling.protocol_unreachable(host, src, dst, packet, now)
@@ -184,7 +184,7 @@ def _udp(
         return
     payload = bytes(data[udp.HEADER_LENGTH : header.length])
     if host.datagrams is None or not host.datagrams.datagram_arrives(src, dst, header, payload, packet):
-        host.count("udp-port-closed")
+        drop(host, "udp-port-closed", now)
         if not host.config.silent_udp_ports:
             icmp_handling.port_unreachable(host, src, dst, packet, now)
 

@@ -32,6 +32,12 @@ SECTIONS: Final[dict[str, str]] = {
     Malformed.IPV6_OPTION_UNRECOGNIZED: "RFC 8200 §4.2",
     Malformed.IPV6_JUMBOGRAM: "RFC 2675 §3",
     Malformed.IPV6_ROUTING: "RFC 8200 §4.4",
+    Malformed.ICMP_TRUNCATED: "RFC 1122 §3.2.2",
+    Malformed.ICMP_CHECKSUM: "RFC 1122 §3.2.2",
+    Malformed.ICMP_QUOTED_TRUNCATED: "3.9.2.2",
+    Malformed.ICMP_QUOTED_VERSION: "3.9.2.2",
+    Malformed.ICMP_QUOTED_FRAGMENT: "3.9.2.2",
+    Malformed.ICMP_QUOTED_PROTOCOL: "3.9.2.2",
     Malformed.TCP_HEADER_TRUNCATED: "3.1",
     Malformed.TCP_DATA_OFFSET: "3.1",
     Malformed.TCP_OPTION_LENGTH: "3.2",
@@ -45,6 +51,8 @@ SECTIONS: Final[dict[str, str]] = {
     "source-not-a-host": "3.9.2.3",
     "source-is-us": "3.9.2.3",
     "port-zero": "RFC 6335, 6",
+    "udp-port-closed": "RFC 1122 §4.1.3.1",
+    "unknown-protocol": "RFC 1122 §3.2.2.1",
 }
 
 

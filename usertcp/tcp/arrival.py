@@ -408,7 +408,7 @@ def _process_text(tcb: Connection, segment: Segment, seq: int, now: float) -> No
         tcb.receive_buffer.trim_beyond(end)
     if end > limit:
         payload = payload[: max(0, limit - seq)]
-        tcb.outlet.count("text-beyond-window")
+        drop(tcb, segment, "text-beyond-window", "3.10.7.4", now, length=end - max(limit, seq))
         tcb.need_ack()
     if seq < rcv_nxt:
         sack.note_duplicate(tcb, seq, min(end, rcv_nxt))

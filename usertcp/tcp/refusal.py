@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from usertcp.tcp.events import Kind
 from usertcp.tcp.reset import reset_for
+from usertcp.wire.seq import MASK
 from usertcp.wire.tcp import NO_OPTIONS, Segment
 
 if TYPE_CHECKING:
@@ -21,9 +22,13 @@ def answer_with_reset(tcb: Connection, segment: Segment, now: float) -> None:
         tcb.outlet.transmit(tcb, reset.seq, reset.ack, reset.flags, 0, None, 0, NO_OPTIONS, b"", now)
 
 
-def drop(tcb: Connection, segment: Segment, reason: str, section: str, now: float) -> None:
-    """Count a segment that is thrown away, and say why."""
+def drop(
+    tcb: Connection, segment: Segment, reason: str, section: str, now: float, *, length: int | None = None
+) -> None:
+    """Count a segment that is thrown away, or the last ``length`` bytes of it, and say why."""
     tcb.outlet.count(reason)
     trace = tcb.outlet.trace
     if trace is not None:
-        trace((Kind.DROPPED, now, tcb.number, reason, section, segment.seq, len(segment.payload)))
+        whole = len(segment.payload)
+        cut = 0 if length is None else whole - length
+        trace((Kind.DROPPED, now, tcb.number, reason, section, (segment.seq + cut) & MASK, whole - cut))
