@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -34,7 +35,7 @@ def attempt(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def states(events: str, kind: str, field: str) -> list[str]:
     """The states that events of ``kind`` tell of, each once."""
-    told = [json.loads(line) for line in events.splitlines() if line.startswith("{")]
+    told = [json.loads(line) for line in events.splitlines() if line.startswith('{"v"')]
     return list(dict.fromkeys(each[field] for each in told if each["event"] == kind))
 
 
@@ -58,6 +59,18 @@ def test_it_happens(who: str, url: str, offload: str) -> None:
     seen = states(done.stdout, "peer", "state")[1:]
     assert seen in (theirs, [state for state in theirs if state != "CLOSE-WAIT"])
     assert ("held each FIN back" in done.stderr) == (who == "both")
+    assert "alone" not in done.stderr
+
+
+@pytest.mark.parametrize("who", CLOSINGS)
+def test_an_upload_that_asks_first_is_heard_to_its_end(who: str, tmp_path: Path) -> None:
+    """curl waits for "100 Continue" before it sends the body: that is not yet the answer."""
+    body = tmp_path / "body"
+    body.write_bytes(bytes(3_000_000))
+    done = attempt("--close-first", who, "--json", "--", "curl", "-s", "-T", str(body), "http://192.0.2.2/upload")
+    assert done.returncode == 0, done.stderr
+    assert '"bytes": 3000000' in done.stdout
+    assert states(done.stdout, "transition", "next_state")[2:] == CLOSINGS[who][0]
     assert "alone" not in done.stderr
 
 

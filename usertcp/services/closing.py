@@ -21,6 +21,9 @@ PATIENCE: Final = 1.0
 #: Between two looks whether all data has left, in seconds.
 _LOOK: Final = 0.001
 
+#: "100 Continue" and the like are no answer yet (RFC 9110 §15.2): the request goes on.
+_INTERIM: Final = b"HTTP/1.1 1"
+
 _Serve: TypeAlias = Callable[[TcpStream], Awaitable[None]]
 
 
@@ -36,7 +39,6 @@ class ClosesFirst(trio.abc.HalfCloseableStream):
         self._stream = stream
         self._at_once = at_once
         self._sent = False
-        stream.connection.corked = at_once
 
     def info(self) -> object:
         """The stream's."""
@@ -44,8 +46,10 @@ class ClosesFirst(trio.abc.HalfCloseableStream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """The stream's."""
+        if bytes(data[: len(_INTERIM)]) != _INTERIM:
+            self._sent = True
+            self._stream.connection.corked = self._at_once
         await self._stream.send_all(data)
-        self._sent = True
 
     async def wait_send_all_might_not_block(self) -> None:
         """The stream's."""
