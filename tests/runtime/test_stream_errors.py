@@ -257,6 +257,15 @@ async def test_closed_is_not_broken(usertcp_network: Opener, autojump_clock: Moc
                 await operation()
 
 
+async def test_a_broken_stream_cannot_be_ended_in_good_order(
+    usertcp_network: Opener, autojump_clock: MockClock
+) -> None:
+    async with connected(usertcp_network) as ends:
+        ends.theirs.abort()
+        await trio.sleep(1)
+        assert str(await breaks(ends.ours.send_eof)) == "reset by peer in ESTABLISHED"
+
+
 async def test_an_error_can_be_met_any_number_of_times(usertcp_network: Opener, autojump_clock: MockClock) -> None:
     """And does not grow by that: its traceback is only that of the last time."""
     async with connected(usertcp_network) as ends:

@@ -195,6 +195,9 @@ class TcpStream(StreamOptions, trio.abc.HalfCloseableStream):
         with self._sending:
             await trio.lowlevel.checkpoint()
             self._check_open()
+            error = self.connection.error
+            if error is not None:
+                raise trio.BrokenResourceError(str(error)) from error.with_traceback(None)
             now = trio.current_time()
             self.connection.close(now)
             self._driver.go_on(self.connection, now)
