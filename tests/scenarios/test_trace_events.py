@@ -207,6 +207,36 @@ def test_duplicates_and_a_partial_acknowledgment_without_sack() -> None:
     assert verdicts(us) == [("accepted", 4 * MSS, 0)]
 
 
+def test_of_a_bulk_transfer_accepted_ones_are_told_together() -> None:
+    us, peer = established(Settings(), sack=True, round_trip=ROUND_TRIP, offload=True)
+    us.waits(0.01)
+    us.tcb.congestion.cwnd = 100 * MSS
+    us.sends(bytes(90 * MSS))
+    peer.ignores()
+    forget(us)
+    for number in range(1, 40):
+        peer.sends(ACK, ack=1 + number * MSS)
+    assert verdicts(us) == [("accepted", MSS, 0)]
+    us.waits(0.002)
+    peer.sends(ACK, ack=1 + 40 * MSS)
+    assert verdicts(us) == [("accepted", MSS, 0), ("accepted", 39 * MSS, 0)]
+
+
+def test_what_was_not_told_comes_before_a_duplicate() -> None:
+    us, peer = established(Settings(), sack=True, round_trip=ROUND_TRIP, offload=True)
+    us.waits(0.01)
+    us.tcb.congestion.cwnd = 100 * MSS
+    us.sends(bytes(90 * MSS))
+    peer.ignores()
+    forget(us)
+    for number in (1, 2, 3):
+        peer.sends(ACK, ack=1 + number * MSS)
+    peer.sends(ACK, ack=1 + 3 * MSS, blocks=[(1 + 4 * MSS, 1 + 5 * MSS)])
+    assert verdicts(us) == [("accepted", MSS, 0), ("accepted", 2 * MSS, 0), ("duplicate", 0, MSS)]
+    first, second, _ = told(us, Acknowledged)
+    assert second.ack - first.ack == 2 * MSS
+
+
 def test_a_duplicate_says_how_much_more_is_held() -> None:
     us, peer = sent(5)
     peer.sends(ACK, ack=1, blocks=[(1 + 2 * MSS, 1 + 3 * MSS)])

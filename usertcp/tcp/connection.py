@@ -49,7 +49,7 @@ from usertcp.tcp.send_buffer import SendBuffer
 from usertcp.tcp.settings import DEFAULT, Settings
 from usertcp.tcp.states import CLOSED, RECEIVE_CLOSED, Event, State, step
 from usertcp.tcp.status import Status, status_of
-from usertcp.tcp.telling import Told
+from usertcp.tcp.told import Told
 from usertcp.tcp.usage import Usage
 from usertcp.tcp.wakeup import ENDED, READABLE, REPORTED, WRITABLE
 from usertcp.wire.tcp import Buffer, Segment

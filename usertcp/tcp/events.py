@@ -231,6 +231,7 @@ class Acknowledged(NamedTuple):
     that it does not end), "duplicate" (RFC 5681 §2) or "ignored".  ``sacked``: so many bytes more are
     reported as held beyond a gap.  ``in_flight`` is what is in the network after it (RFC 6675's pipe).  One that
     repeats the last and means nothing by it, as every data segment of a peer that only sends bears it, is not told.
+    While a bulk transfer goes on, accepted ones within a millisecond are told together, by the last of them.
     """
 
     time: float

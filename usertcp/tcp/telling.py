@@ -9,14 +9,14 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final
 
-from usertcp.tcp import held_back
+from usertcp.tcp import held_back, telling_windows
 from usertcp.tcp.events import ACKNOWLEDGMENT, Kind
 from usertcp.tcp.states import CLOSED, ESTABLISHED, LISTEN
+from usertcp.tcp.told import Told, told_of
 from usertcp.wire.seq import MASK
 
 if TYPE_CHECKING:
     from usertcp.tcp.connection import Connection
-    from usertcp.tcp.recovery import CaState
 
 # Timers, as bits of what is running
 _RETRANSMISSION: Final = 1
@@ -52,48 +52,12 @@ _STATES: Final = {
     "recovery": "fast recovery",
     "loss": "recovery after a timeout",
 }
+_ACCEPTED: Final = "accepted"
+_OUTSTANDING: Final = "it acknowledges what was outstanding"
 #: In seconds.
 _NOW_AND_THEN: Final = 0.001
-#: A window is told when it differs by this part of what was told last.
-_QUARTER: Final = 4
-
-
-class Told:
-    """What the watcher of one connection was told last.
-
-    Of the windows nothing is told at first (-1); the congestion window and the estimates, which nothing else tells, are
-    told with the first acknowledgment.
-    """
-
-    __slots__ = (
-        "bulk_until", "cwnd", "estimate_due", "field", "held_back", "least_rto", "look_at", "most_rto", "ours",
-        "ours_buffer", "recovery", "snd_nxt", "srtt", "theirs", "theirs_edge", "timers",
-    )  # fmt: skip
-
-    def __init__(self, tcb: Connection) -> None:
-        self.timers = 0
-        self.held_back = held_back.NOTHING_TO_SEND
-        self.cwnd = 0
-        self.recovery: CaState = tcb.recovery.state
-        self.srtt = 0.0
-        #: What runs and what waits is looked at again then; super-segments have left lately; and SND.NXT as it was.
-        self.look_at = self.bulk_until = -inf
-        self.snd_nxt = tcb.snd_nxt
-        #: An estimate is looked at when it is due, or when the timeout is beyond these.
-        self.estimate_due = -inf
-        self.least_rto = self.most_rto = 0.0
-        #: The window field of our last segment when it was looked at.
-        self.field = -1
-        self.ours = self.theirs = -1
-        self.ours_buffer = tcb.rcv_buf
-        self.theirs_edge = 0
-
-
-def _told(tcb: Connection) -> Told:
-    told = tcb.told
-    if told is None:
-        told = tcb.told = Told(tcb)
-    return told
+#: So many segments in one go are a bulk transfer.
+_BULK: Final = 8
 
 
 # -- Acknowledgments -----------------------------------------------------------------------------------
@@ -101,12 +65,16 @@ def _told(tcb: Connection) -> Told:
 
 def acknowledgment(tcb: Connection, una: int, ack: int, sacked: int, now: float, *, duplicate: bool) -> None:
     """An acknowledgment was taken; ``una`` is SND.UNA before it.  One that says nothing new is not told."""
+    told = tcb.told or told_of(tcb)
     if ack > una:
         recovery = tcb.recovery
+        if now < told.bulk_until and now < told.ack_at and ack < tcb.snd_nxt and not recovery.active:
+            told.acked += ack - una
+            return
         if ack < recovery.recover and recovery.active:
             verdict, section, reason = "partial", "RFC 6582 §3.2", "it does not cover all that was sent before the loss"
         else:
-            verdict, section, reason = "accepted", "3.10.7.4", "it acknowledges what was outstanding"
+            verdict, section, reason = _ACCEPTED, "3.10.7.4", _OUTSTANDING
     elif ack < una:
         verdict, section, reason = "ignored", "3.10.7.4", "others that left later came before it"
     elif sacked:
@@ -117,8 +85,16 @@ def acknowledgment(tcb: Connection, una: int, ack: int, sacked: int, now: float,
         return
     trace = tcb.outlet.trace
     assert trace is not None
-    acked, in_flight = ack - una if ack > una else 0, tcb.in_flight
-    trace((ACKNOWLEDGMENT, now, tcb.number, verdict, ack & MASK, acked, sacked, in_flight, section, reason))
+    acked, in_flight, number = ack - una if ack > una else 0, tcb.in_flight, tcb.number
+    if told.acked:
+        if verdict == _ACCEPTED:
+            acked += told.acked
+        else:  # those that were kept back came before it
+            before = (told.acked, 0, in_flight, "3.10.7.4", _OUTSTANDING)
+            trace((ACKNOWLEDGMENT, now, number, _ACCEPTED, una & MASK, *before))
+        told.acked = 0
+    told.ack_at = now + _NOW_AND_THEN
+    trace((ACKNOWLEDGMENT, now, number, verdict, ack & MASK, acked, sacked, in_flight, section, reason))
 
 
 def ignored(tcb: Connection, ack: int, section: str, reason: str, now: float) -> None:
@@ -130,7 +106,7 @@ def ignored(tcb: Connection, ack: int, section: str, reason: str, now: float) ->
 
 def after_acknowledgment(tcb: Connection, now: float) -> None:
     """It was processed: tell what has changed noticeably by it."""
-    told = tcb.told or _told(tcb)
+    told = tcb.told or told_of(tcb)
     state = tcb.recovery.state
     if state is not told.recovery:
         congestion(tcb, _STATES[state.value], now)
@@ -139,7 +115,7 @@ def after_acknowledgment(tcb: Connection, now: float) -> None:
     if now >= told.estimate_due or not told.least_rto <= tcb.rtt.rto <= told.most_rto:
         estimates(tcb, now)
     if tcb.snd_wnd != told.theirs:
-        _their_window(tcb, told, now)
+        telling_windows.theirs(tcb, told, now)
 
 
 def _cwnd(tcb: Connection, told: Told, now: float) -> None:
@@ -158,7 +134,7 @@ def congestion(tcb: Connection, what: str, now: float) -> None:
     trace = tcb.outlet.trace
     if trace is None:
         return
-    told, control = _told(tcb), tcb.congestion
+    told, control = told_of(tcb), tcb.congestion
     told.cwnd = control.cwnd
     told.recovery = state = tcb.recovery.state
     in_flight = tcb.in_flight
@@ -167,7 +143,7 @@ def congestion(tcb: Connection, what: str, now: float) -> None:
 
 def estimates(tcb: Connection, now: float) -> None:
     """Of the round trip: at most once in one, but a timeout that becomes another at once."""
-    told, rtt = tcb.told or _told(tcb), tcb.rtt
+    told, rtt = tcb.told or told_of(tcb), tcb.rtt
     rto, srtt = rtt.rto, rtt.srtt or 0.0
     if told.least_rto <= rto <= told.most_rto:
         told.estimate_due = now + srtt
@@ -201,69 +177,6 @@ def handshake(tcb: Connection, what: str, section: str, now: float) -> None:
         trace((Kind.HANDSHAKE, now, tcb.number, what, section))
 
 
-# -- Windows -------------------------------------------------------------------------------------------
-
-
-def _differs(window: int, before: int) -> bool:
-    return not window or not before or abs(window - before) * _QUARTER > before
-
-
-def _their_window(tcb: Connection, told: Told, now: float) -> None:
-    window, before = tcb.snd_wnd, told.theirs
-    edge = tcb.snd_wl2 + window
-    moved_left = before >= 0 and edge < told.theirs_edge
-    if before < 0:
-        told.theirs, told.theirs_edge = window, edge
-    if before < 0 or not (moved_left or _differs(window, before)):
-        return
-    if not window:
-        what, section, reason = "closed", "3.8.6.1", "the peer has no room: probes will ask for it"
-    elif not before:
-        what, section, reason = "opened", "3.8.6.1", "the peer has room again"
-    elif window > before:
-        what, section, reason = "grew", "3.8.6", "the peer offers more"
-    else:
-        what, section, reason = "shrank", "3.8.6", "its application has not read what came"
-    if moved_left:
-        reason = "the peer takes back what it had offered: its right edge moved left"
-    told.theirs, told.theirs_edge = window, edge
-    _window(tcb, "theirs", what, window, edge, reason, section, now)
-
-
-def _our_window(tcb: Connection, told: Told, now: float) -> None:
-    if tcb.segments_sent == tcb.syns_sent:
-        return  # a SYN's window is not scaled
-    told.field = tcb.last_window
-    window, before = told.field << tcb.rcv_wscale, told.ours
-    if before < 0:
-        told.ours, told.ours_buffer = window, tcb.rcv_buf
-    if before < 0 or not _differs(window, before):
-        return
-    waiting = tcb.receive_buffer.ready.length
-    section = "3.8.6.2.2"
-    if not window:
-        what, reason = "closed", f"{waiting} bytes wait to be read, and there is no room for more"
-    elif window < before:
-        what, reason = "shrank", f"{waiting} bytes wait to be read, {tcb.receive_buffer.held_bytes} behind a gap"
-    elif not before:
-        what, reason = "opened", "the application has read"
-    elif tcb.rcv_buf > told.ours_buffer:
-        what, reason = "grew", f"the buffer grew to {tcb.rcv_buf} bytes: the application keeps up with the peer"
-        section = "RFC 7323 §2"
-    else:
-        what, reason = "grew", "the application has read"
-    told.ours, told.ours_buffer = window, tcb.rcv_buf
-    _window(tcb, "ours", what, window, tcb.rcv_adv, reason, section, now)
-
-
-def _window(
-    tcb: Connection, side: str, what: str, window: int, edge: int, reason: str, section: str, now: float
-) -> None:
-    trace = tcb.outlet.trace
-    assert trace is not None
-    trace((Kind.WINDOW, now, tcb.number, side, what, window, edge & MASK, reason, section))
-
-
 # -- After output, and after timers --------------------------------------------------------------------
 
 
@@ -273,8 +186,8 @@ def after_output(tcb: Connection, now: float) -> None:
     While super-segments leave one after the other it looks only now and then: what they leave behind is about
     to change, and their acknowledgments bring it back here.
     """
-    told = tcb.told or _told(tcb)
-    if tcb.snd_nxt - told.snd_nxt > tcb.snd_mss:
+    told = tcb.told or told_of(tcb)
+    if tcb.snd_nxt - told.snd_nxt > _BULK * tcb.snd_mss:
         told.bulk_until = now + _NOW_AND_THEN
     told.snd_nxt = tcb.snd_nxt
     if now < told.look_at and now < told.bulk_until and told.timers & _RETRANSMISSION and tcb.rtx:
@@ -295,7 +208,7 @@ def after_output(tcb: Connection, now: float) -> None:
     if running != told.timers:
         _timers(tcb, told, running, now)
     if tcb.last_window != told.field:
-        _our_window(tcb, told, now)
+        telling_windows.ours(tcb, told, now)
     reason = held_back.reason(tcb, now)
     if reason != told.held_back:
         told.held_back = reason
@@ -354,5 +267,5 @@ def fired(tcb: Connection, timer: str, due: float, now: float) -> None:
     """
     trace = tcb.outlet.trace
     if trace is not None:
-        _told(tcb).timers &= ~_FIRED[timer]
+        told_of(tcb).timers &= ~_FIRED[timer]
         trace((Kind.TIMER, now, tcb.number, timer, "fired", due))
