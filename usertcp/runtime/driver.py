@@ -2,7 +2,7 @@
 
 One task reads and drives.  An application's call goes into the host from the application's own task and
 ends with :meth:`Driver.settle`, so that what it sends leaves at once and not after a detour through the
-loop.  Everything that touches the host is synchronous and protected from KeyboardInterrupt: a Ctrl-C never
+loop (but see :meth:`Driver.put_off`).  Everything that touches the host is synchronous and protected from KeyboardInterrupt: a Ctrl-C never
 lands inside the core.
 """
 
