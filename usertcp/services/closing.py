@@ -21,7 +21,7 @@ PATIENCE: Final = 1.0
 #: Between two looks whether all data has left, in seconds.
 _LOOK: Final = 0.001
 
-#: "100 Continue" and the like are no answer yet (RFC 9110 §15.2): the request goes on.
+#: "100 Continue" and what else HTTP says in between is no answer yet: the request goes on.
 _INTERIM: Final = b"HTTP/1.1 1"
 
 _Serve: TypeAlias = Callable[[TcpStream], Awaitable[None]]
