@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import dedent
 from typing import TypeAlias
 
 import pytest
@@ -75,6 +76,28 @@ def test_the_example_in_the_docs(run: Run) -> None:
         status, output = run(example, "--usertcp-seed", seed)
         assert status == 0
         assert "1 passed" in output
+
+
+def test_the_last_segments_are_counted_from_the_beginning(run: Run) -> None:
+    """As the whole ladder counts them, its times too."""
+    test = """
+    from usertcp.testing import Conditions
+
+    async def test_fails(usertcp_network, autojump_clock):
+        async with usertcp_network() as network:
+            server = await network.add_host("server", "10.0.0.1")
+            client = await network.add_host("client", "10.0.0.2")
+            network.link(client, server, Conditions(delay=0.1))
+            listener = await server.open_listener(80)
+            stream = await client.open_stream("10.0.0.1", 80)
+            peer = await listener.accept()
+            for _ in range(100):
+                await stream.send_all(bytes(1000))
+                await peer.receive_some()
+            assert False, "on purpose"
+    """
+    _, output = run(dedent(test))
+    assert " 9000.000              ├── PSH,ACK seq=87001 ack=1 len=1000 ─────▶│" in output, output
 
 
 def test_the_seed(run: Run) -> None:

@@ -8,9 +8,10 @@ from typing import Final, NamedTuple
 from usertcp.observe.escape import for_terminal
 from usertcp.observe.ladder import ladders
 from usertcp.observe.lines import plain
-from usertcp.tcp.events import Opened, TraceEvent
+from usertcp.tcp.events import Joined, Opened, SegmentIn, SegmentOut, TraceEvent, Transitioned
 from usertcp.testing.link import Direction
 from usertcp.testing.network import Network
+from usertcp.wire.tcp import SYN
 
 #: Connections that are drawn, the last ones in which something happened; and events of each, the last ones.
 _CONNECTIONS: Final = 4
@@ -72,6 +73,22 @@ def _story(where: str, events: list[TraceEvent]) -> _Story:
         where = f"{where}, without {left_out:,} earlier events"
     if not isinstance(first, Opened):
         return _Story(where, frozenset(), False, events[-_EVENTS:])
-    kept = [first, *events[max(1, left_out) :]]
+    start = max(1, left_out)
+    kept = [_joined(first, events[1:start]) or first, *events[start:]]
     ends = frozenset(((first.local_address, first.local_port), (first.remote_address, first.remote_port)))
     return _Story(where, ends, first.role == "active", kept)
+
+
+def _joined(opened: Opened, left_out: list[TraceEvent]) -> Joined | None:
+    """What a ladder that begins after ``left_out`` must know to count as the whole one does, if they have told it."""
+    iss = irs = state = None
+    for event in left_out:
+        if isinstance(event, Transitioned):
+            state = event.next_state
+        elif isinstance(event, SegmentOut) and event.flags & SYN:
+            iss = event.seq
+        elif isinstance(event, SegmentIn) and event.flags & SYN:
+            irs = event.seq
+    if iss is None or irs is None or state is None:
+        return None
+    return Joined(*opened, state, iss, irs)
