@@ -49,3 +49,19 @@ def test_silly_windows_wait_as_long(override: float | None, after: float) -> Non
     peer.sends(ACK, window=10)
     us.sends(bytes(100))
     peer.receives(ACK, seq=1, length=10, after=after)
+
+
+def test_what_a_closed_window_refused_is_no_loss() -> None:
+    """Several updates of a window that opens again in one batch, as a kernel sends them: the congestion window is
+    what it was."""
+    us, peer = established(RARE, sack=True)
+    peer.sends(ACK, window=0)
+    us.sends(bytes(5000))
+    peer.receives(ACK, seq=1, after=5.0)
+    peer.sends(ACK, seq=1, ack=1, window=0)
+    before = us.tcb.status().cwnd
+    with us.one_batch():
+        for window in (10_000, 20_000, 30_000):
+            peer.sends(ACK, seq=1, ack=1, window=window)
+    assert us.tcb.status().cwnd == before
+    assert not us.tcb.recovery.active

@@ -118,7 +118,7 @@ def on_ack(
             recovery.undo_una = None  # there is congestion all the same (RFC 4015 §3.4)
         else:
             _take_back(tcb, now)
-    ever_lost = tcb.rtx.ever_lost
+    ever_lost, recovering = tcb.rtx.ever_lost, recovery.active
     if tcb.sack_ok:
         _look_for_losses(tcb, now)
     state = recovery.state
@@ -132,8 +132,9 @@ def on_ack(
     elif not tcb.sack_ok:
         _count_duplicates(tcb, delivery, una_before, advanced, duplicate, now)
     if tcb.sack_ok and not recovery.active:
-        # Also where this acknowledgment has just ended a recovery: what was sent in it can be lost too.
-        if tcb.rtx.lost:
+        # Also where this acknowledgment has just ended a recovery: what was sent in it can be lost too.  What was
+        # marked lost before and outside of any, as what a closed window refused, is no sign of congestion.
+        if tcb.rtx.lost and (recovering or tcb.rtx.ever_lost > ever_lost):
             _enter(tcb, delivery, una_before, "a segment sent later has arrived: fast retransmit (RACK)", now)
         elif recovery.state is not CWR:
             calm = DISORDER if tcb.rtx.sacked else OPEN
