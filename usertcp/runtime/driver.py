@@ -2,8 +2,8 @@
 
 One task reads and drives.  An application's call goes into the host from the application's own task and
 ends with :meth:`Driver.settle`, so that what it sends leaves at once and not after a detour through the
-loop (but see :meth:`Driver.put_off`).  Everything that touches the host is synchronous and protected from KeyboardInterrupt: a Ctrl-C never
-lands inside the core.
+loop (but see :meth:`Driver.put_off`).  Everything that touches the host is synchronous and protected from
+KeyboardInterrupt: a Ctrl-C never lands inside the core.
 """
 
 from __future__ import annotations
