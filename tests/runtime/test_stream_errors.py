@@ -257,6 +257,19 @@ async def test_closed_is_not_broken(usertcp_network: Opener, autojump_clock: Moc
                 await operation()
 
 
+@pytest.mark.parametrize("stays", [False, True])
+async def test_what_came_before_a_reset(usertcp_network: Opener, autojump_clock: MockClock, stays: bool) -> None:
+    """It is gone (RFC 9293 §3.10.7.4), or, if that is asked for, still there, as on a kernel's socket."""
+    async with connected(usertcp_network, usertcp.Settings(unread_stays=stays)) as ends:
+        await ends.theirs.send_all(b"last words")
+        await trio.sleep(1)
+        ends.theirs.abort()
+        await trio.sleep(1)
+        if stays:
+            assert await ends.ours.receive_some() == b"last words"
+        assert str(await breaks(ends.ours.receive_some)) == "reset by peer in ESTABLISHED"
+
+
 async def test_a_broken_stream_cannot_be_ended_in_good_order(
     usertcp_network: Opener, autojump_clock: MockClock
 ) -> None:

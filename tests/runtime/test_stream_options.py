@@ -254,3 +254,22 @@ async def test_options_of_a_connection_that_has_ended(usertcp_network: Opener, a
         assert ends.client.stack.host.deadline() == math.inf
         await trio.sleep(10_000)
         assert ends.packets == []
+
+
+@pytest.mark.parametrize("name", ["keepalive_probes", "send_buffer", "receive_buffer"])
+async def test_counts_are_whole_numbers(usertcp_network: Opener, autojump_clock: MockClock, name: str) -> None:
+    async with connected(usertcp_network) as ends:
+        before = getattr(ends.ours, name)
+        for value in (1.5, math.nan, math.inf, "1"):
+            with pytest.raises(TypeError):
+                setattr(ends.ours, name, value)
+        assert getattr(ends.ours, name) == before
+
+
+async def test_switches_are_on_or_off(usertcp_network: Opener, autojump_clock: MockClock) -> None:
+    """As with setsockopt, any number is one of them."""
+    async with connected(usertcp_network) as ends:
+        for name in ("nodelay", "keepalive"):
+            for value in (2, 0):
+                setattr(ends.ours, name, value)
+                assert getattr(ends.ours, name) is bool(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import index
 from typing import TYPE_CHECKING
 
 import trio
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 class StreamOptions:
     """The options of a :class:`~usertcp.runtime.stream.TcpStream`.  All can be changed while it is open, and what is
     set holds for the one connection.  Times are seconds, sizes bytes of data; a value that makes no sense raises
-    ValueError."""
+    ValueError, and one of another type TypeError."""
 
     __slots__ = ()
 
@@ -32,7 +33,7 @@ class StreamOptions:
     @nodelay.setter
     def nodelay(self, value: bool) -> None:
         now = trio.current_time()
-        options.set_nodelay(self.connection, value, now)
+        options.set_nodelay(self.connection, bool(value), now)
         self._driver.settle(now)
 
     @property
@@ -43,7 +44,7 @@ class StreamOptions:
     @keepalive.setter
     def keepalive(self, value: bool) -> None:
         now = trio.current_time()
-        self.connection.set_keepalive(value, now)
+        self.connection.set_keepalive(bool(value), now)
         self._driver.settle(now)
 
     @property
@@ -73,7 +74,7 @@ class StreamOptions:
 
     @keepalive_probes.setter
     def keepalive_probes(self, value: int) -> None:
-        options.set_keepalive_times(self.connection, trio.current_time(), probes=value)
+        options.set_keepalive_times(self.connection, trio.current_time(), probes=index(value))
 
     @property
     def user_timeout(self) -> float | None:
@@ -105,7 +106,7 @@ class StreamOptions:
 
     @send_buffer.setter
     def send_buffer(self, value: int) -> None:
-        options.set_send_buffer(self.connection, value)
+        options.set_send_buffer(self.connection, index(value))
         self._driver.settle(trio.current_time())
 
     @property
@@ -116,7 +117,7 @@ class StreamOptions:
 
     @receive_buffer.setter
     def receive_buffer(self, value: int) -> None:
-        options.set_receive_buffer(self.connection, value)
+        options.set_receive_buffer(self.connection, index(value))
         self._driver.settle(trio.current_time())
 
     @property
