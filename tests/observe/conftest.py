@@ -44,9 +44,7 @@ class Script:
         self.time += 0.0001
         return self.time
 
-    def comes(
-        self, flags: int, seq: int, ack: int = 0, length: int = 0, options: Options = NO_OPTIONS
-    ) -> SegmentIn:
+    def comes(self, flags: int, seq: int, ack: int = 0, length: int = 0, options: Options = NO_OPTIONS) -> SegmentIn:
         absolute = (self.our_isn + ack) % 2**32 if flags & ACK else 0
         event = SegmentIn(
             self._tick(),
@@ -74,9 +72,7 @@ class Script:
     ) -> SegmentOut:
         absolute = (self.peer_isn + ack) % 2**32 if flags & ACK else 0
         at = (self.our_isn + seq) % 2**32
-        event = SegmentOut(
-            self._tick(), self.conn, at, absolute, flags, 65535, length, 8, 7, options, segments
-        )
+        event = SegmentOut(self._tick(), self.conn, at, absolute, flags, 65535, length, 8, 7, options, segments)
         self.events.append(event)
         return event
 
@@ -119,9 +115,7 @@ class Script:
 
     def resends(self, seq: int, length: int = 1460, attempt: int = 1) -> None:
         at = (self.our_isn + seq) % 2**32
-        self.events.append(
-            Retransmitted(self._tick(), self.conn, at, length, "retransmission timeout", attempt)
-        )
+        self.events.append(Retransmitted(self._tick(), self.conn, at, length, "retransmission timeout", attempt))
         self.goes(ACK, seq, 74, length=length)
 
     def drops(self, reason: str = "old-duplicate") -> None:

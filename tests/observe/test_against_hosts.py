@@ -30,9 +30,7 @@ class Pair:
         self.client = Host([CLIENT], secret=b"c" * 16, trace=self.back)
         self.network = Network()
         path = conditions or Conditions(delay=0.005)
-        self.network.link(
-            self.client, self.server, Impairment(path, seed=seed), Impairment(path, seed=seed + 1)
-        )
+        self.network.link(self.client, self.server, Impairment(path, seed=seed), Impairment(path, seed=seed + 1))
         self.listener = self.server.listen(80)
 
     def connect(self) -> tuple[Connection, Connection]:

@@ -50,9 +50,7 @@ def test_an_empty_fast_open_cookie_is_a_request_and_is_not_left_out() -> None:
 
 
 def test_addresses_of_both_families() -> None:
-    event = Opened(
-        0.0, 1, bytes([192, 0, 2, 2]), 80, bytes.fromhex("fd009293" + "0" * 23 + "1"), 5, "passive"
-    )
+    event = Opened(0.0, 1, bytes([192, 0, 2, 2]), 80, bytes.fromhex("fd009293" + "0" * 23 + "1"), 5, "passive")
     made = to_object(event)
     assert made["local_address"] == "192.0.2.2"
     assert made["remote_address"] == "fd00:9293::1"
