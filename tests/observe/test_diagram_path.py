@@ -10,7 +10,8 @@ from usertcp.observe.diagram import edges
 from usertcp.observe.diagram_path import listing, walks
 from usertcp.observe.diagram_svg import to_svg
 from usertcp.observe.lines import plain
-from usertcp.observe.path import Path, paths
+from usertcp.observe.path import Path
+from usertcp.observe.tales import paths
 from usertcp.tcp.states import Event, State
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -10,12 +10,18 @@ from typing import Any
 import pytest
 
 from tests.observe.scenes import SCENES
+from usertcp.observe.diagram_path import listing
+from usertcp.observe.diagram_svg import to_svg as diagram_svg
 from usertcp.observe.jsonl import BadLine, read, to_line
 from usertcp.observe.ladder import Ladder
 from usertcp.observe.ladder_forms import Form, drawing
 from usertcp.observe.lines import plain
 from usertcp.observe.narrator import Telling
-from usertcp.tcp.events import TraceEvent
+from usertcp.observe.plot.curves import NothingToPlot, curves
+from usertcp.observe.plot.svg import to_svg as plot_svg
+from usertcp.observe.plot.text import to_lines
+from usertcp.observe.tales import paths
+from usertcp.tcp.events import Cwnd, TraceEvent
 
 _VALUES = [0, -1, 2**32 - 1, 2**40, 10**30, 1e300, -5.5, "", "\x1b[2J<&;", "SYN,ACK", "LISTEN", None, True, [], {}]
 _NAMES = ("request_and_answer", "sack_recovery", "syn_cookie", "closed_port", "close_by_both_at_once", "challenge_ack")
@@ -52,3 +58,27 @@ def test_mangled_events_are_drawn(seed: int) -> None:
     ladder = Ladder(width=width, telling=telling, numbered=True)
     lines = [line for event in events for line in ladder.feed(event)] + ladder.flush() + ladder.end()
     assert all(plain(line).isprintable() for line in lines)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_mangled_events_are_plotted_and_walked(seed: int) -> None:
+    chance = random.Random(seed)
+    events = _mangled(chance)
+    for path in paths(events):
+        ET.fromstring(diagram_svg(path, "connection"))
+        assert all(plain(line).isprintable() for line in listing(path))
+    try:
+        made = curves(events)
+    except NothingToPlot:
+        return
+    document = plot_svg(made)
+    ET.fromstring(document)
+    assert "nan" not in document
+    assert all(plain(line).isprintable() for line in to_lines(made, 80))
+
+
+def test_what_is_told_years_after_the_last_segment_takes_no_years_to_plot() -> None:
+    events = SCENES["request_and_answer"]()
+    late = next(event for event in events if isinstance(event, Cwnd))._replace(time=events[0].time + 1e300)
+    assert max(len(plain(line)) for line in to_lines(curves([*events, late]), 80)) <= 80
+    plot_svg(curves([late._replace(time=0.0), *events]))

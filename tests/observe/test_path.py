@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.observe.scenes import SCENES
-from usertcp.observe.path import MAX_STOPS, paths
+from usertcp.observe.path import MAX_STOPS
+from usertcp.observe.tales import paths
 from usertcp.tcp.events import PeerSeen
 from usertcp.tcp.states import Event, State
 from usertcp.wire.tcp import SYN

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from usertcp.observe.path import paths
 from usertcp.observe.summary import Summary
+from usertcp.observe.tales import paths
 from usertcp.tcp.events import PeerSeen, Timer, TraceEvent
 from usertcp.tcp.states import Event, State
 from usertcp.wire.tcp import ACK, FIN, PSH, RST, SYN

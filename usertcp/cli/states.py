@@ -15,8 +15,9 @@ from usertcp.observe.diagram_path import listing, walks
 from usertcp.observe.diagram_svg import to_svg
 from usertcp.observe.escape import for_ascii
 from usertcp.observe.lines import plain
-from usertcp.observe.path import Path, paths
+from usertcp.observe.path import Path
 from usertcp.observe.printer import can_draw
+from usertcp.observe.tales import paths
 
 
 @click.command()

@@ -7,7 +7,6 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from usertcp.observe.lines import Line, Role, Span
-from usertcp.observe.names import milliseconds
 from usertcp.observe.path import Path, Stop
 from usertcp.tcp.states import Event, State
 
@@ -65,7 +64,7 @@ def rows(walk: Walk) -> list[tuple[str, str, str, str]]:
         event = step.event.value if step.event else "not seen"
         if not step.read:
             event += " (inferred)"
-        listed.append((str(step.order), milliseconds(step.time), step.target.value, event))
+        listed.append((str(step.order), f"{step.time * 1000:.3f} ms", step.target.value, event))
     return listed
 
 
@@ -77,7 +76,7 @@ def listing(path: Path) -> list[Line]:
         for order, time, state, event in rows(walk):
             lines.append(
                 (
-                    Span(f"{order:>4}  {time:>10}  ", Role.TIME),
+                    Span(f"{order:>4}  {time:>14}  ", Role.TIME),
                     Span(f"{state:<14}", Role.NEW_STATE),
                     Span(event, Role.CAUSE),
                 )

@@ -89,6 +89,7 @@ def tables(ways: tuple[Way, ...], top: float, width: float) -> Iterator[str]:
         listed = rows(way.walk)
         if not listed:
             yield f'<text class="way-row" x="{left:g}" y="{top + _HEAD:g}">no state of it is known</text>'
+            continue
         steps = [None, *way.walk.steps]
         for row, ((_, time, state, event), step) in enumerate(zip(listed, steps, strict=True)):
             y = top + _HEAD + row * _ROW

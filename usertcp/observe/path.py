@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from usertcp.observe.peer import Peer, PeerStep
-from usertcp.tcp.events import Opened, PeerSeen, SegmentIn, SegmentOut, TraceEvent, Transitioned
+from usertcp.observe.peer import PeerStep
+from usertcp.tcp.events import Transitioned
 from usertcp.tcp.states import Event, State
 
 #: A peer can make a connection go back to LISTEN, or an inference be corrected, any number of times.
@@ -73,32 +73,3 @@ class Journey:
             stops.append(stop)
         else:
             self._complete = False
-
-
-def paths(events: Iterable[TraceEvent]) -> list[Path]:
-    """The path of each connection in ``events``, in the order in which they were opened."""
-    journeys: dict[int, tuple[Journey, Peer]] = {}
-    for event in events:
-        if event.conn == 0:
-            continue
-        if event.conn not in journeys:
-            role = event.role if isinstance(event, Opened) else ""
-            journeys[event.conn] = Journey(event.conn, event.time), Peer(role)
-        _follow(*journeys[event.conn], event)
-    return [journey.path() for journey, _ in journeys.values()]
-
-
-def _follow(journey: Journey, peer: Peer, event: TraceEvent) -> None:
-    journey.ended = event.time
-    match event:
-        case Transitioned():
-            journey.we_step(event)
-        case SegmentOut():
-            journey.peer_steps(event.time, peer.sent_to(event), read=False)
-        case SegmentIn():
-            before, after = peer.received_from(event)
-            journey.peer_steps(event.time, before + after, read=False)
-        case PeerSeen():
-            journey.peer_steps(event.time, peer.read(event), read=True)
-        case _:
-            pass

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from usertcp.observe.narrator import CONCISE, Narrator, Telling
-from usertcp.observe.story import Begun, Rung, Turn
+from usertcp.observe.path import Path
+from usertcp.observe.story import Begun, Ended, Rung, Turn
 from usertcp.tcp.events import Deleted, TraceEvent
 
 
@@ -38,6 +39,12 @@ def tales(events: Iterable[TraceEvent], telling: Telling = CONCISE) -> list[Tale
     _sort(told, narrator.end())
     strays = told.pop(0, None)
     return [*told.values(), *([strays] if strays is not None else [])]
+
+
+def paths(events: Iterable[TraceEvent]) -> list[Path]:
+    """The path of each connection in ``events``, as its ladder tells it, in the order in which they were opened."""
+    ends = (rung for tale in tales(events) for rung in tale.rungs if isinstance(rung, Ended))
+    return [end.path for end in ends if end.path is not None]
 
 
 def _in_order(events: Iterable[TraceEvent]) -> Iterable[TraceEvent]:

@@ -77,6 +77,13 @@ def test_a_sack_block_is_drawn_when_it_says_something_new() -> None:
     assert at_times(drawn.duplicates) == [(3, 1), (4, 1), (6, 301), (7, 301)]
 
 
+def test_a_super_segment_counts_as_many_and_a_fin_is_no_duplicate_acknowledgment() -> None:
+    fin = comes(3, 1)._replace(flags=FIN | ACK)
+    drawn = curves([opened(), goes(0, 0, 0, SYN), goes(1, 1, 500)._replace(segments=5), comes(2, 1), fin])
+    assert drawn.segments_sent == 5
+    assert at_times(drawn.duplicates) == []
+
+
 def test_an_old_or_a_false_acknowledgment_moves_nothing() -> None:
     drawn = curves([opened(), goes(0, 0, 0, SYN), goes(1, 1, 500), comes(2, 301), comes(3, 101), comes(4, 9000)])
     assert at_times(drawn.acks) == [(2, 301)]

@@ -35,6 +35,8 @@ from usertcp.wire.tcp import ACK, FIN, RST, SYN
 MAX_EVENTS: Final = 2_000_000
 #: "No threshold yet", in bytes: no window is ever as large.
 _NO_THRESHOLD: Final = 1 << 40
+#: Seconds; a recorded time beyond is no connection's, and an axis has to end somewhere.
+_LONGEST: Final = 1e9
 _TROUBLE: Final = ("recovery", "loss")
 
 
@@ -94,7 +96,7 @@ class Curves:
     #: Those that arrived behind a gap.
     early: list[Bar] = field(default_factory=list)
     acks: list[Point] = field(default_factory=list)
-    #: Times and numbers of acknowledgments that acknowledged nothing more.
+    #: Times and numbers of acknowledgments that acknowledged nothing more (RFC 5681 §2).
     duplicates: list[Point] = field(default_factory=list)
     edges: list[Point] = field(default_factory=list)
     #: What a SACK option reported for the first time; of the peer's data it is what arrived early.
@@ -109,7 +111,10 @@ class Curves:
     trouble: list[Span] = field(default_factory=list)
     #: The sender's states.
     states: list[Span] = field(default_factory=list)
+    #: With all that was sent again.
     bytes_sent: int = 0
+    #: Segments with data; a super-segment counts as those that it becomes.
+    segments_sent: int = 0
     #: Events that did not fit, or that a bounded record had lost before.
     left_out: int = 0
 
@@ -184,7 +189,7 @@ class _Drawing:
             self.curves.remote = socket_text(event.remote_address, event.remote_port)
         if isinstance(event, Joined):
             self._joins(event)
-        self._take(event, event.time - self._started)
+        self._take(event, min(max(event.time - self._started, 0.0), _LONGEST))
 
     def _take(self, event: TraceEvent, now: float) -> None:
         raise NotImplementedError
@@ -207,8 +212,9 @@ class _Drawing:
         start = self._number(segment.seq, self._sent, first=True)
         end = start + segment.length
         flags = segment.flags
-        self.curves.ended = now
+        self.curves.ended = max(self.curves.ended, now)
         if segment.length:
+            self.curves.segments_sent += segment.segments if isinstance(segment, SegmentOut) else 1
             bars.append(Bar(now, start + bool(flags & SYN), end + bool(flags & SYN)))
             self.curves.bytes_sent += segment.length
         for bit, text in ((SYN, "SYN"), (FIN, "FIN"), (RST, "RST")):
@@ -219,7 +225,7 @@ class _Drawing:
 
     def _answer(self, segment: SegmentIn | SegmentOut, now: float) -> None:
         """The receiver sent ``segment``: what it acknowledges, offers, and holds."""
-        self.curves.ended = now
+        self.curves.ended = max(self.curves.ended, now)
         if not segment.flags & ACK or self._base is None:
             return
         ack = self._number(segment.ack, self._sent)
@@ -228,7 +234,7 @@ class _Drawing:
         if ack > self._acked or not self.curves.acks:
             self._acked = ack
             self.curves.acks.append(Point(now, ack))
-        elif ack == self._acked < self._sent and not segment.length:
+        elif ack == self._acked < self._sent and not segment.length and not segment.flags & (SYN | FIN):
             self.curves.duplicates.append(Point(now, ack))
         if ack >= self._acked:
             self.curves.edges.append(Point(now, ack + segment.window))

@@ -11,6 +11,8 @@ from usertcp.observe.plot.curves import Curves, Direction, Point
 _ABOVE: Final = 0.12
 #: A clock that cannot tell less may say 0, in seconds.
 _SHORTEST: Final = 1e-6
+#: No timer is as long, in seconds; what is recorded may say anything.
+_LONGEST: Final = 1e9
 
 
 class Limits(NamedTuple):
@@ -22,7 +24,7 @@ class Limits(NamedTuple):
 
 def time_limits(curves: Curves) -> Limits:
     """Seconds, from the first event to a little after the last segment."""
-    return Limits(0.0, curves.ended * 1.02 or 1e-3)
+    return Limits(0.0, curves.ended * 1.02 if curves.ended >= _SHORTEST else 1e-3)
 
 
 def sequence_limits(curves: Curves) -> tuple[Limits, bool]:
@@ -47,7 +49,7 @@ def value_limits(*lines: list[Point]) -> Limits | None:
 
 def duration_limits(*lines: list[Point]) -> Limits | None:
     """For a logarithmic scale: a little beyond the lowest and the highest, and a decade at least."""
-    values = [max(point.value, _SHORTEST) for line in lines for point in line]
+    values = [min(max(point.value, _SHORTEST), _LONGEST) for line in lines for point in line]
     if not values:
         return None
     low, high = min(values) / 1.6, max(values) * 1.6
@@ -67,7 +69,7 @@ def caption(curves: Curves) -> str:
     """What was carried, in a line."""
     parts = [
         f"{counted(curves.bytes_sent, 'byte')} of data",
-        counted(len(curves.segments) + len(curves.early) + len(curves.repeats), "segment"),
+        counted(curves.segments_sent, "segment"),
         f"{len(curves.repeats):,} {'sent again' if curves.direction is Direction.OUT else 'late or again'}",
         counted(len(curves.duplicates), "duplicate acknowledgment"),
     ]

@@ -31,7 +31,7 @@ class Scale(NamedTuple):
 
     def ticks(self, most: int) -> list[float]:
         """From 0 or ``low`` to ``high``, at most ``most`` + 1 of them, 1, 2 or 5 times a power of ten apart."""
-        low = max(self.low, 0)
+        low = max(self.low, 0) if self.high > 0 else self.low
         raw = (self.high - low) / most
         power = 10.0 ** floor(log10(raw))
         step = next(multiple * power for multiple in _STEPS if multiple * power >= raw * 0.999999)

@@ -150,7 +150,8 @@ class _Plot:
         """In each column what holds at its end; steps are not joined, a terminal's cells are too coarse for it."""
         if not points:
             return
-        last = round(self._x(max(self._curves.ended, points[-1].time)))
+        # What was told long after the last segment lies beyond the picture.
+        last = min(round(self._x(max(self._curves.ended, points[-1].time))), self._columns - 1)
         following = iter(points)
         point: Point | None = next(following)
         assert point is not None
