@@ -8,6 +8,9 @@ import tracemalloc
 from collections.abc import Callable
 from types import FrameType
 
+import pytest
+
+from usertcp import core_is_compiled
 from usertcp.stack.host import Host
 from usertcp.stack.listener import Listener
 from usertcp.tcp.connection import Connection
@@ -210,6 +213,7 @@ def test_an_idle_connection_takes_three_kib() -> None:
 # -- Trace events ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(core_is_compiled(), reason="a profile function does not see what is compiled")
 def test_nothing_is_made_for_a_watcher_who_is_not_there() -> None:
     transfer = Transfer()
     transfer.warm_up()
