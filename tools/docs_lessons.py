@@ -35,8 +35,9 @@ from usertcp.observe.ladder import ladders
 from usertcp.observe.ladder_svg import to_svg
 from usertcp.observe.lines import plain
 from usertcp.observe.names import flag_names
-from usertcp.observe.path import Stop, paths
+from usertcp.observe.path import Stop
 from usertcp.observe.summary import Summary
+from usertcp.observe.tales import paths
 from usertcp.tcp.events import SegmentIn, SegmentOut, TraceEvent
 from usertcp.wire.tcp import ACK, FIN, PSH, RST, SYN
 

@@ -58,3 +58,12 @@ def test_a_path_is_bounded(script: Make) -> None:
     (path,) = paths(made.events)
     assert len(path.ours) == MAX_STOPS
     assert not path.complete
+
+
+def test_what_a_kernel_was_asked_with_a_segment_has_the_segment_s_time(script: Make) -> None:
+    made = script()
+    before = made.events[0]
+    made.comes(SYN, 0)
+    seen = PeerSeen(made.time + 0.5, 1, "segment-in", State.SYN_SENT, *[None] * 7, "", *[None] * 3)
+    (path,) = paths([before, seen, *made.events[1:]])
+    assert path.peers[-1].time == made.events[-1].time

@@ -111,7 +111,7 @@ class Narrator:
         for conversation in self._conversations.values():
             state = conversation.state
             text = f"still {state} when the watching ended" if state is not None and conversation.number else ""
-            rungs += self._held_reading(conversation) + self._settle(conversation)
+            rungs += self._held_reading(conversation, conversation.ended) + self._settle(conversation)
             rungs.append(self._ended(conversation, text, Role.DIM))
         self._conversations.clear()
         return rungs + self._strays.end()
@@ -160,13 +160,15 @@ class Narrator:
     def _tell(self, conversation: Conversation, event: TraceEvent) -> list[Rung]:
         match event:
             case SegmentIn() | SegmentOut():
-                return self._release() + self._held_reading(conversation) + self._segment(conversation, event)
+                return (
+                    self._release() + self._held_reading(conversation, event.time) + self._segment(conversation, event)
+                )
             case StrayIn() | StrayOut():
                 return self._release() + self._stray(conversation, event)
             case Transitioned():
                 return self._turn(conversation, event)
             case Deleted():
-                rungs = self._release() + self._held_reading(conversation) + self._settle(conversation)
+                rungs = self._release() + self._held_reading(conversation, event.time) + self._settle(conversation)
                 self._conversations.pop(event.conn, None)
                 if event.error:
                     return [*rungs, self._ended(conversation, f"ended: {for_terminal(event.error)}", Role.ERROR)]
@@ -264,12 +266,13 @@ class Narrator:
             rungs.append(Note(conversation.story, event.time, told, Role.NOTE, ours=False))
         return rungs
 
-    def _held_reading(self, conversation: Conversation) -> list[Rung]:
-        """What is shown of a reading that waited; it was taken a moment after its segment came, but belongs before."""
+    def _held_reading(self, conversation: Conversation, time: float) -> list[Rung]:
+        """What is shown of a reading that waited until ``time``, when its segment came; it may have been taken a
+        moment later, but belongs before."""
         reading, conversation.reading = conversation.reading, None
         if reading is None:
             return []
-        return self._read(conversation, reading._replace(time=min(reading.time, conversation.ended)))
+        return self._read(conversation, reading._replace(time=min(reading.time, time)))
 
     def _peer_turns(
         self, conversation: Conversation, time: float, steps: Sequence[PeerStep], *, read: bool
