@@ -280,7 +280,12 @@ def test_nothing_is_made_up_and_times_go_forward(seed: int, packets: list[tuple[
         {"burst": Burst(1.5, 2)},
         {"rate": -1},
         {"delay": -1},
+        {"delay": float("nan")},
+        {"delay": inf},
         {"queue": -1},
+        {"drop": (Nth("syn", 0),)},
+        {"drop": (("SYN", 3),)},
+        {"drop": Nth("syn", 3)},
     ],
 )
 def test_impossible_conditions(wrong: dict[str, object]) -> None:

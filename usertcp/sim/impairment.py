@@ -15,7 +15,7 @@ from math import inf
 from random import Random
 from typing import NamedTuple
 
-from usertcp.sim.selection import Nth, Selector
+from usertcp.sim.selection import KINDS, Nth, Selector
 
 
 class Burst(NamedTuple):
@@ -64,8 +64,12 @@ class Conditions:
             raise ValueError("a burst begins with a probability and is 1 packet long or longer")
         if self.rate is not None and not self.rate >= 0:
             raise ValueError("a rate is 0 or more bits per second")
-        if min(self.delay, self.jitter, self.reorder_delay, self.queue, self.reorder_distance) < 0:
-            raise ValueError("times, queues and distances are not negative")
+        amounts = (self.delay, self.jitter, self.reorder_delay, self.queue, self.reorder_distance)
+        if not all(0 <= amount < inf for amount in amounts):
+            raise ValueError("times, queues and distances are finite and not negative")
+        for named in self.drop:
+            if not (isinstance(named, Nth) and named.kind in KINDS and named.number >= 1):
+                raise ValueError(f'drop takes a tuple of Nth(kind, number), such as Nth("syn", 3): not {named!r}')
 
 
 #: A path that does nothing at all to packets.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 from usertcp.wire import ipv4, ipv6, tcp
 from usertcp.wire.malformed import Malformed
@@ -13,6 +13,7 @@ from usertcp.wire.tcp import ACK, FIN, RST, SYN, Segment
 #: ``data``: with at least one byte of text; ``syn`` and ``fin``: with that bit; ``ack``: with nothing but an
 #: acknowledgment.  A segment may be of several kinds.
 SegmentKind: TypeAlias = Literal["data", "syn", "fin", "ack"]
+KINDS: Final[frozenset[str]] = frozenset(get_args(SegmentKind))
 
 
 class Nth(NamedTuple):
