@@ -160,6 +160,7 @@ def test_ctrl_c_is_an_end_like_any_other(tmp_path: Path) -> None:
     [
         (["nowhere.py"], "'nowhere.py' does not exist"),
         (["--host", "nonsense", __file__], "'nonsense' is not NAME=ADDRESS"),
+        (["--host", "name=name", __file__], "'name=name' is not NAME=ADDRESS, as server.example=192.0.2.1"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line(arguments: list[str], words: str) -> None:

@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from ipaddress import ip_address
 from threading import Lock
 from types import TracebackType
 from typing import Any, Final
@@ -41,6 +42,10 @@ class _Host(click.ParamType[tuple[str, str]]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
         name, found, address = str(value).partition("=")
+        try:
+            ip_address(address)
+        except ValueError:
+            address = ""
         if not (found and name and address):
             self.fail(f"{value!r} is not NAME=ADDRESS, as server.example=192.0.2.1", param, ctx)
         return name, address
