@@ -21,7 +21,7 @@ from usertcp.observe.plot.curves import NothingToPlot, curves
 from usertcp.observe.plot.svg import to_svg as plot_svg
 from usertcp.observe.plot.text import to_lines
 from usertcp.observe.tales import paths
-from usertcp.tcp.events import Cwnd, TraceEvent
+from usertcp.tcp.events import Cwnd, Estimated, TraceEvent
 
 _VALUES = [0, -1, 2**32 - 1, 2**40, 10**30, 1e300, -5.5, "", "\x1b[2J<&;", "SYN,ACK", "LISTEN", None, True, [], {}]
 _NAMES = ("request_and_answer", "sack_recovery", "syn_cookie", "closed_port", "close_by_both_at_once", "challenge_ack")
@@ -82,3 +82,10 @@ def test_what_is_told_years_after_the_last_segment_takes_no_years_to_plot() -> N
     late = next(event for event in events if isinstance(event, Cwnd))._replace(time=events[0].time + 1e300)
     assert max(len(plain(line)) for line in to_lines(curves([*events, late]), 80)) <= 80
     plot_svg(curves([late._replace(time=0.0), *events]))
+
+
+def test_no_time_is_too_long_to_be_plotted() -> None:
+    events = SCENES["request_and_answer"]()
+    patient = [event._replace(rto=1e308) if isinstance(event, Estimated) else event for event in events]
+    assert any("rto" in plain(line) for line in to_lines(curves(patient), 80))
+    ET.fromstring(plot_svg(curves(patient)))

@@ -39,7 +39,10 @@ class Scale(NamedTuple):
 
 
 class LogScale(NamedTuple):
-    """Maps ``low`` to ``start`` and ``high`` to ``end``, both above 0, so that equal ratios are equally far apart."""
+    """Maps ``low`` to ``start`` and ``high`` to ``end``, both above 0, so that equal ratios are equally far apart.
+
+    What is beyond the limits is mapped to them.
+    """
 
     low: float
     high: float
@@ -47,7 +50,7 @@ class LogScale(NamedTuple):
     end: float
 
     def __call__(self, value: float) -> float:
-        share = log10(max(value, self.low) / self.low) / log10(self.high / self.low)
+        share = log10(min(max(value, self.low), self.high) / self.low) / log10(self.high / self.low)
         return self.start + share * (self.end - self.start)
 
     def ticks(self, most: int) -> list[float]:
