@@ -13,7 +13,7 @@ from usertcp.stack.host import Host
 from usertcp.tcp.events import Dropped, Joined, Kind, Lost, Opened, Transitioned, read
 from usertcp.tcp.states import Event, State
 from usertcp.tcp.time_wait import TimeWait
-from usertcp.wire.tcp import NO_OPTIONS
+from usertcp.wire.tcp import ACK, NO_OPTIONS, SYN
 
 OURS, PEER = ip_address("192.0.2.2").packed, ip_address("192.0.2.1").packed
 Flat = tuple[Any, ...]
@@ -149,3 +149,20 @@ def test_of_too_many_events_the_oldest_are_lost_and_that_is_told() -> None:
     told = list(map(read, one.take(10)))
     assert [each.conn for each in told] == [7, 8]
     assert all(isinstance(each, Opened) for each in told)
+
+
+def test_a_connection_that_opens_and_is_meant_later_joins_then() -> None:
+    follower = Follower(Host([OURS], secret=bytes(16)), parse("state established"), wake=lambda: None, limit=10)
+    follower(opened(1, 80))
+    follower((Kind.SEGMENT_IN, 1.0, 1, 500, 0, SYN, 1000, 0, None, None, NO_OPTIONS, 0, 0, 0))
+    follower((Kind.SEGMENT_OUT, 1.0, 1, 700, 501, SYN | ACK, 1000, 0, None, None, NO_OPTIONS, 1, 0, 0, 0))
+    follower(moved(1, State.SYN_RECEIVED, State.ESTABLISHED))
+    joined, moving = map(read, follower.take(10))
+    assert isinstance(joined, Joined)
+    assert (joined.local_port, joined.role, joined.state) == (80, "passive", State.SYN_RECEIVED)
+    assert (joined.iss, joined.irs) == (700, 500)
+    assert isinstance(moving, Transitioned)
+    follower(opened(2, 80))
+    follower(deleted(2))
+    follower(moved(2, State.SYN_RECEIVED, State.ESTABLISHED))
+    assert all(event[0] != Kind.JOINED for event in follower.take(10)), "what ended is forgotten"

@@ -12,10 +12,12 @@ from usertcp.stack.host import Host
 from usertcp.tcp.events import Kind
 from usertcp.tcp.states import State
 from usertcp.wire.seq import MASK
+from usertcp.wire.tcp import SYN
 
 Flat: TypeAlias = tuple[Any, ...]
 
 _OPENINGS: Final = (Kind.OPENED, Kind.JOINED)
+_SEGMENTS: Final = (Kind.SEGMENT_IN, Kind.SEGMENT_OUT)
 _STRAYS: Final = (Kind.STRAY_IN, Kind.STRAY_OUT)
 
 
@@ -81,7 +83,7 @@ class _Start(NamedTuple):
 
 
 class Follower:
-    """A sink for a running host.  A connection that was there before begins with ``joined``.
+    """A sink for a running host.  A connection that was there before it was meant begins with ``joined``.
 
     ``wake`` is called when an event comes and none was waiting.  Of more than ``limit`` waiting events the oldest are
     thrown away; ``lost`` stands where they were.
@@ -98,6 +100,7 @@ class Follower:
 
     def __call__(self, flat: Flat) -> None:
         if not self._selection.takes(flat):
+            self._pass_over(flat)
             return
         if self._starts:
             self._join(flat)
@@ -120,8 +123,19 @@ class Follower:
         if len(waiting) == 1:
             self._wake()
 
+    def _pass_over(self, flat: Flat) -> None:
+        """Keep what ``joined`` has to tell, should its connection come to be meant later."""
+        kind, conn = flat[0], flat[2]
+        if kind == Kind.OPENED:
+            self._starts[conn] = _Start(flat[7], 0, 0)
+        elif kind == Kind.DELETED:
+            self._starts.pop(conn, None)
+        elif kind in _SEGMENTS and flat[5] & SYN and conn in self._starts:
+            number = {"iss" if kind == Kind.SEGMENT_OUT else "irs": flat[3]}
+            self._starts[conn] = self._starts[conn]._replace(**number)
+
     def _join(self, flat: Flat) -> None:
-        """Tell of its connection, if this is the first event of one that was there before."""
+        """Tell of its connection, if this is the first event that is meant of one that was there before."""
         conn = flat[2]
         start, subject = self._starts.pop(conn, None), self._selection.subject(conn)
         if start is None or subject is None:
