@@ -5,7 +5,9 @@ Everything here is written as the documentation of the package says; who provide
 
 from __future__ import annotations
 
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractContextManager, asynccontextmanager
 from functools import partial
@@ -134,6 +136,24 @@ async def httpx_where_nobody_listens(ends: Ends) -> None:
                 await client.get(f"http://{ends.address}:9/")
 
 
+async def httpx_meets_a_reset(ends: Ends) -> None:
+    async def reset(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await stream.aclose()
+
+    async with (
+        serving(ends, partial(trio.serve_tcp, reset, HTTP)),
+        httpx.AsyncClient(trust_env=False) as client,
+    ):
+        with pytest.raises(httpx.ReadError) as raised:
+            await client.get(f"http://{ends.address}:{HTTP}/")
+        cause: BaseException | None = raised.value
+        while cause is not None and not isinstance(cause, ConnectionResetError):
+            cause = cause.__cause__ or cause.__context__
+        assert cause is not None
+
+
 # -- trio-websocket -----------------------------------------------------------------------------------------
 
 
@@ -244,6 +264,7 @@ PROGRAMS: dict[str, Callable[[Ends], Awaitable[None]]] = {
         httpx_and_hypercorn_with_tls,
         httpx_on_anyio,
         httpx_where_nobody_listens,
+        httpx_meets_a_reset,
         trio_websockets,
         trio_websockets_with_tls,
         anyio_connects,
