@@ -126,3 +126,22 @@ def test_a_command_s_ladder_goes_into_files(tmp_path: Path) -> None:
     ET.fromstring(text)
     assert "peer, as its kernel says" in text
     assert "LAST-ACK" in text
+
+
+def test_who_reads_only_the_beginning_is_not_told_that_the_file_cannot_be_read(tmp_path: Path) -> None:
+    events = recorded("bulk_on_a_lossy_path", tmp_path)
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "usertcp", "ladder", "--unfold", str(events)]
+    try:
+        done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True)
+    finally:
+        os.close(writing)
+    assert done.stderr == ""
+
+
+def test_an_empty_file_is_said_to_be_empty(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").touch()
+    shown = run("ladder", tmp_path / "events.jsonl")
+    assert (shown.exit_code, shown.stdout) == (0, "")
+    assert "events.jsonl is empty" in shown.stderr

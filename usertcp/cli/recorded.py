@@ -29,8 +29,12 @@ def recorded(path: str) -> Iterator[Reader]:
             yield reader
     except BadLine as error:
         raise Failure(f"{name}, {error}; events are what --events FILE or --json of usertcp write") from error
+    except BrokenPipeError:
+        raise  # not the file's: who read what is drawn has had enough
     except OSError as error:
         raise Failure(f"{name} cannot be read: {error.strerror or error}") from error
+    if not reader.line:
+        say(f"usertcp: {name} is empty: nothing has happened, or nothing was written yet")
     if reader.unknown:
         say(f"usertcp: {reader.unknown:,} events are of kinds that only a later usertcp knows")
     if reader.broke_off:
