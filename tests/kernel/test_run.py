@@ -41,6 +41,7 @@ def run(
 def test_a_server_is_reached_from_the_kernel_and_ends_with_the_command_beside(tmp_path: Path) -> None:
     done = run(tmp_path, ECHO_SERVER, "7000", options=("--trace", "--beside", f"{ASK}; exit 3"))
     assert (done.stdout, done.returncode) == ("hello\n", 3), done.stderr
+    assert "usertcp: the program is at 192.0.2.2 and fd00:9293::2, TUN usertcp0\n" in done.stderr
     assert "rcv SYN · RFC 9293" in done.stderr
     assert "Traceback" not in done.stderr, done.stderr
 

@@ -147,6 +147,7 @@ class _Program:
             open_stack(self._options, sink, capture=capture) as stack,
             trio.open_nursery() as nursery,
         ):
+            say(f"usertcp: the program is at {' and '.join(stack.addresses)}, TUN {self._options.tun}")
             try:
                 with trio.CancelScope() as scope:
                     if self._beside is not None:
