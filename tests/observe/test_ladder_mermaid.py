@@ -74,3 +74,10 @@ def test_several_connections_are_one_diagram_and_bounded(script: Make) -> None:
 
 def test_no_events_are_a_diagram_that_says_so() -> None:
     assert "no connection was seen" in to_mermaid([])
+
+
+def test_the_answers_and_both_ends_paths_stand_at_the_foot() -> None:
+    foot = to_mermaid(SCENES["close_by_both_at_once"]()).splitlines()[-3:]
+    assert any("Closed first<br/>both at once" in line for line in foot)
+    assert "States, ms<br/>usertcp: CLOSED → LISTEN 0.000" in foot[-1]
+    assert "peer ◇: CLOSED → SYN-SENT" in foot[-1]

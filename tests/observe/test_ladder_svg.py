@@ -153,3 +153,9 @@ def test_many_connections_are_not_all_drawn(script: Make) -> None:
 
 def test_no_events_are_a_picture_that_says_so() -> None:
     assert "No connection was seen" in to_svg([])
+
+
+def test_the_path_of_each_end_stands_at_the_foot_with_its_times() -> None:
+    document = to_svg(SCENES["close_by_both_at_once"]())
+    assert "usertcp: CLOSED → LISTEN 0.000 → SYN-RECEIVED 0.000 → ESTABLISHED 20.000" in document
+    assert "peer ◇: CLOSED → SYN-SENT" in document

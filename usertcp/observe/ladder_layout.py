@@ -32,7 +32,7 @@ from usertcp.observe.ladder_page import (
 )
 from usertcp.observe.lines import Role
 from usertcp.observe.names import milliseconds
-from usertcp.observe.story import Arrow, Begun, Ended, Folded, Note, Rung, Turn, why
+from usertcp.observe.story import Arrow, Begun, Ended, Folded, Note, Rung, Turn, foot, why
 from usertcp.observe.tales import Tale
 from usertcp.tcp.states import State
 from usertcp.wire.tcp import RST
@@ -222,10 +222,11 @@ class _Layout:
         self.page.bottom = bottom
         y = bottom + 28
         self.page.texts.append(Text(NOTES, y, " · ".join(ended.summary), "quiet"))
-        for answer in ended.answers:
+        for answer in foot(ended):
             self.page.texts.append(Text(NOTES, y + LINE + 4, answer.question, "cause"))
+            y += 4
             for line in (line for text in answer.lines for line in wrap(text, _AT_FOOT)):
-                y += LINE + (4 if line == answer.lines[0] else 0)
+                y += LINE
                 self.page.texts.append(Text(NOTES + 110, y, line, "note"))
         self.page.height = y + 10
 

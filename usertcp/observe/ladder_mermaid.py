@@ -8,7 +8,7 @@ from typing import Final
 
 from usertcp.observe.ladder import title
 from usertcp.observe.narrator import CONCISE, Telling
-from usertcp.observe.story import Arrow, Begun, Ended, Folded, Note, Rung, Turn, why
+from usertcp.observe.story import Arrow, Begun, Ended, Folded, Note, Rung, Turn, foot, why
 from usertcp.observe.tales import Tale, tales
 from usertcp.tcp.events import TraceEvent
 
@@ -18,6 +18,7 @@ _ENTITIES: Final = {"#": "#35;", ";": "#59;", "<": "#lt;", ">": "#gt;", "%": "#3
 #: One diagram draws no more connections than these.
 MAX_DRAWN: Final = 20
 _LINE: Final = 44
+_FOOT: Final = 90
 
 
 def to_mermaid(events: Iterable[TraceEvent], *, telling: Telling = CONCISE) -> str:
@@ -72,6 +73,9 @@ def _statements(rung: Rung, started: float) -> Iterator[str]:
             if rung.text:
                 yield f"Note left of U: {_broken(f'{clock} {rung.text}')}"
             yield f"Note over U,P: {_escaped(' · '.join(rung.summary))}"
+            for answer in foot(rung):
+                said = "<br/>".join(_escaped(line) for text in answer.lines for line in wrap(text, _FOOT))
+                yield f"Note over U,P: {_escaped(answer.question)}<br/>{said}"
         case Begun():
             yield f"Note over U,P: {_escaped(title(rung))}"
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeAlias
 
+from usertcp.observe.columns import clock
 from usertcp.observe.lines import Role
-from usertcp.observe.path import Path
+from usertcp.observe.path import Path, Stop
 from usertcp.observe.remarks import cited
 from usertcp.observe.summary import Answer
 from usertcp.tcp.states import State
@@ -138,6 +139,25 @@ class Ended(NamedTuple):
     summary: tuple[str, ...]
     answers: tuple[Answer, ...]
     path: Path | None
+
+
+def foot(ended: Ended) -> list[Answer]:
+    """The answers, and the path of each end as the last one."""
+    path = ended.path
+    if path is None or not path.ours:
+        return list(ended.answers)
+    ends = [_way("usertcp", path.ours, path.started)]
+    if path.peers:
+        mark = "◆" if all(stop.read for stop in path.peers) else "◇"
+        ends.append(_way(f"peer {mark}", path.peers, path.started))
+    if not path.complete:
+        ends.append("… and more states")
+    return [*ended.answers, Answer("States, ms", tuple(ends))]
+
+
+def _way(whose: str, stops: tuple[Stop, ...], started: float) -> str:
+    entered = [f"{stop.state.value} {clock(stop.time - started).strip()}" for stop in stops[1:]]
+    return f"{whose}: {' → '.join([stops[0].state.value, *entered])}"
 
 
 Rung: TypeAlias = Begun | Arrow | Turn | Note | Folded | Ended
