@@ -49,7 +49,7 @@ def test_without_a_beginning_it_is_a_ring() -> None:
     recorder = Recorder(limit=3, beginning=0)
     for number in range(5):
         recorder(_deleted(number))
-    assert list(recorder.events())[0] == Lost(2.0, 0, 2)
+    assert next(iter(recorder.events())) == Lost(2.0, 0, 2)
     assert [event.conn for event in list(recorder.events())[1:]] == [2, 3, 4]
 
 
