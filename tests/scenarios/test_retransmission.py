@@ -175,7 +175,8 @@ def test_r1_and_r2() -> None:
     assert us.state is State.CLOSED
     assert us.path[-1] == (State.ESTABLISHED, Event.USER_TIMEOUT, State.CLOSED)
     assert us.gone
-    with pytest.raises(ConnectionTimedOut, match=r"after [0-9]+ tries in ESTABLISHED: the peer did not acknowledge our data within 9"):
+    words = r"after [0-9]+ tries in ESTABLISHED: the peer did not acknowledge our data within 9"
+    with pytest.raises(ConnectionTimedOut, match=words):
         us.reads()
     with pytest.raises(ConnectionTimedOut):
         us.sends(b"y")
