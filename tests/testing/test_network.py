@@ -302,6 +302,8 @@ async def test_changes_that_make_no_sense() -> None:
             await network.add_host("one", "10.0.0.3")
         with pytest.raises(ValueError, match=r"has 10\.0\.0\.1 already"):
             await network.add_host("third", "10.0.0.1")
+        with pytest.raises(ValueError, match="68 bytes"):
+            await network.add_host("narrow", "10.0.0.9", mtu=67)
         with pytest.raises(ValueError, match="needs an address"):
             await network.add_host("third")
 

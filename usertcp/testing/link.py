@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from usertcp.testing.host import NetworkHost
 
 #: No host must be able to take less (RFC 791).
-_LEAST_MTU: Final = 68
+LEAST_MTU: Final = 68
 
 
 class Direction:
@@ -116,8 +116,8 @@ class Link:
         A router divides larger ones of IPv4 whose sender allows that, and drops others.  It tells their sender by
         ICMP, unless ``silently``: then it is a black hole.  Raises ValueError below 68 bytes.
         """
-        if mtu is not None and mtu < _LEAST_MTU:
-            raise ValueError(f"an MTU is {_LEAST_MTU} bytes at least")
+        if mtu is not None and mtu < LEAST_MTU:
+            raise ValueError(f"an MTU is {LEAST_MTU} bytes at least")
         for direction in (self.there, self.back):
             direction.mtu = mtu
             direction.tells = not silently

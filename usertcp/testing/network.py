@@ -17,7 +17,7 @@ from usertcp.stack.host import HostConfig
 from usertcp.tcp.settings import Settings
 from usertcp.testing import seeds
 from usertcp.testing.host import NetworkHost
-from usertcp.testing.link import Direction, Link
+from usertcp.testing.link import LEAST_MTU, Direction, Link
 from usertcp.testing.tap import Tap, Tapped
 
 
@@ -46,9 +46,11 @@ class Network:
         """A host that runs from now on, with its IPv4 and IPv6 ``addresses``.
 
         ``mtu`` is that of its own interface, in bytes; ``settings`` are those of its connections, in place of the
-        ones in ``config``.  Raises ValueError for a name or an address that another one has, and for what is no
-        address.
+        ones in ``config``.  Raises ValueError for a name or an address that another one has, for what is no
+        address, and for an MTU below 68.
         """
+        if mtu < LEAST_MTU:
+            raise ValueError(f"an MTU is {LEAST_MTU} bytes at least")
         if name in self.hosts or not addresses:
             raise ValueError(f"{name!r} needs an address" if not addresses else f"there is a host {name!r} already")
         taken = {address for host in self.hosts.values() for address in host.raw_addresses}
