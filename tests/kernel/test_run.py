@@ -128,6 +128,12 @@ def test_a_program_may_call_it_in_any_thread_and_in_one_at_a_time(tmp_path: Path
     ], done.stderr
 
 
+def test_a_program_that_does_not_wait_for_the_command_beside_it(tmp_path: Path) -> None:
+    done = run(tmp_path, "import trio; trio.run(trio.sleep, 0)", options=("--beside", "echo beside"))
+    assert (done.stdout, done.returncode) == ("", 0)
+    assert done.stderr.endswith("the program ended before it listened: the command beside it was not run\n")
+
+
 def test_what_goes_past_trio_is_told(tmp_path: Path) -> None:
     done = run(tmp_path, "import asyncio; asyncio.run(asyncio.sleep(0))")
     assert "the program has not called trio.run" in done.stderr

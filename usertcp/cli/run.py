@@ -84,6 +84,8 @@ def run(
         program = _Program(options, file, beside, dict(hosts))
         with program.in_place_of_trio_run():
             status = _run_script(script, arguments)
+    if program.has_run and beside is not None and not program.began_beside:
+        say("usertcp: the program ended before it listened: the command beside it was not run")
     if not (program.has_run or status):
         say("usertcp: the program has not called trio.run, and no stack was made: its sockets were the kernel's")
     return status if program.status is None else program.status
@@ -110,6 +112,8 @@ class _Program:
         self._one_at_a_time = Lock()
         #: Whether the program has called ``trio.run``.
         self.has_run = False
+        #: Whether the command beside the program was begun.
+        self.began_beside = False
         #: The exit status of the command beside the program, if that has ended.
         self.status: int | None = None
 
@@ -167,6 +171,7 @@ class _Program:
         with trio.move_on_after(_PATIENCE):
             while not stack.host.listeners:  # noqa: ASYNC110 (the host tells nobody that a program listens)
                 await trio.sleep(_LOOK)
+        self.began_beside = True
         ended = await trio.run_process(["/bin/sh", "-c", command], check=False)
         self.status = ended.returncode if ended.returncode >= 0 else 128 - ended.returncode
         scope.cancel()
