@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from usertcp.runtime.flow import flow_of, sockets_of
+from usertcp.runtime.flow import flow_of
 from usertcp.stack.host import Host
+from usertcp.stack.keys import sockets_of
 from usertcp.wire.tcp import ACK, SYN
 
 V4 = bytes([192, 0, 2, 2]), bytes([192, 0, 2, 1])

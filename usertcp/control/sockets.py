@@ -10,6 +10,7 @@ from typing import Any, Final
 from usertcp.control.filter import Subject
 from usertcp.services.description import Json, to_json
 from usertcp.stack.host import Host
+from usertcp.stack.keys import sockets_of
 from usertcp.stack.listener import Listener
 from usertcp.tcp.connection import Connection
 from usertcp.tcp.states import State
@@ -93,11 +94,8 @@ def _of_time_wait(waiting: TimeWait, now: float) -> Socket:
 
 
 def subject_of_time_wait(waiting: TimeWait) -> Subject:
-    """Its sockets, from the bytes that it is found by."""
-    key = waiting.key
-    size = (len(key) - 4) // 2
-    remote, local = bytes(key[:size]), bytes(key[size : 2 * size])
-    remote_port, local_port = int.from_bytes(key[-4:-2], "big"), int.from_bytes(key[-2:], "big")
+    """Its sockets."""
+    remote, remote_port, local, local_port = sockets_of(waiting.key)
     return Subject(State.TIME_WAIT, local, local_port, remote, remote_port)
 
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from struct import Struct
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from usertcp.sim.impairment import Entered
 from usertcp.stack.host import Host
+from usertcp.stack.keys import key_of
 from usertcp.tcp.connection import Connection
 from usertcp.tcp.events import Kind
 from usertcp.tcp.states import State
@@ -23,8 +23,6 @@ from usertcp.wire.buffer import Buffer
 DEFAULT_LIMIT: Final = 64 << 20
 #: What an entry takes beside its packet.
 _ENTRY: Final = 400
-
-_PORTS: Final = Struct("!HH")
 
 # Looked up once: the sink is called inside the core.
 _OPENED: Final = Kind.OPENED
@@ -132,8 +130,7 @@ class PacketLog:
     def _remember(self, opened: tuple[Any, ...]) -> None:
         _, _, number, local_address, local_port, remote_address, remote_port, _ = opened
         if self.host is not None:
-            key = remote_address + local_address + _PORTS.pack(remote_port, local_port)
-            block = self.host.connections.get(key)
+            block = self.host.connections.get(key_of(remote_address, remote_port, local_address, local_port))
             if block is not None:
                 self._blocks[number] = block
 

@@ -85,10 +85,6 @@ class CrossingDevice(WrappedDevice):
             self._send_on()
         return held or self.inner.send(buffers)
 
-    def close(self) -> None:
-        """Close the inner device; what is held back is lost."""
-        self.inner.close()
-
     def _holds(self, buffers: tuple[Buffer, ...], *, inbound: bool) -> bool:
         """Whether the packet is not to go on now; it may be the one for which others have waited."""
         found = flow_of(buffers, offload=self.inner.offload, inbound=inbound)

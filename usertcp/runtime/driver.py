@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from usertcp.runtime.device import DeviceGone, PacketDevice
+from usertcp.runtime.sleeper import Sleeper
 from usertcp.stack import loopback
 from usertcp.stack.host import Host
 
@@ -43,9 +44,9 @@ class Driver:
         self._clogged = trio.Event()
         self._is_clogged = False
         self._changes = trio.lowlevel.ParkingLot()
-        #: Connections whose words were put off long enough, and the task that writes them, while it sleeps.
+        #: Connections whose words were put off long enough, and where the task that writes them sleeps.
         self._overdue: list[Connection] = []
-        self._latecomer: trio.lowlevel.Task | None = None
+        self._latecomer = Sleeper()
 
     @trio.lowlevel.enable_ki_protection
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -150,22 +151,15 @@ class Driver:
     def expect_no_more(self, connection: Connection) -> None:
         """What was put off waits until the task that runs now has had its turn, and no longer."""
         self._overdue.append(connection)
-        if self._latecomer is not None:
-            trio.lowlevel.reschedule(self._latecomer)
-            self._latecomer = None
+        self._latecomer.wake()
 
     @trio.lowlevel.enable_ki_protection
     async def _write_overdue(self) -> None:
         while True:
-            self._latecomer = trio.lowlevel.current_task()
-            await trio.lowlevel.wait_task_rescheduled(self._latecomer_cancelled)
+            await self._latecomer.sleep()
             overdue, self._overdue = self._overdue, []
             if [each for each in overdue if self.host.let_out(each)]:
                 self.settle(trio.current_time())
-
-    def _latecomer_cancelled(self, _: object) -> trio.lowlevel.Abort:
-        self._latecomer = None
-        return trio.lowlevel.Abort.SUCCEEDED
 
     async def wait_for_change(self) -> None:
         """Wait until a connection has something to tell its application."""

@@ -58,10 +58,3 @@ def _tcp(packet: Buffer, at: int) -> int:
             return 0
         return at + (packet[at] & 0x0F) * 4
     return at + 40 if version == 6 and packet[at + 6] == _TCP else 0
-
-
-def sockets_of(key: bytes) -> tuple[bytes, int, bytes, int]:
-    """The remote address and port and the local ones of the connection that the host knows by ``key``."""
-    length = (len(key) - 4) // 2
-    remote_port, local_port = (int.from_bytes(key[at : at + 2], "big") for at in (2 * length, 2 * length + 2))
-    return key[:length], remote_port, key[length : 2 * length], local_port

@@ -98,10 +98,6 @@ class ImpairedDevice(WrappedDevice):
         """The path takes everything."""
         await trio.lowlevel.checkpoint()
 
-    def close(self) -> None:
-        """Close the inner device; what is on its way is lost."""
-        self.inner.close()
-
     def counters(self) -> dict[str, int]:
         """The inner device's, and what the path did to packets."""
         counts = dict(self.inner.counters())

@@ -19,10 +19,11 @@ from typing import Final
 import trio
 
 from usertcp.runtime.device import PacketDevice
-from usertcp.runtime.flow import flags_of, flow_of, sockets_of
+from usertcp.runtime.flow import flags_of, flow_of
 from usertcp.runtime.sock_diag import Reading, SockDiag, question
 from usertcp.runtime.wrapped import WrappedDevice
 from usertcp.stack.host import Host
+from usertcp.stack.keys import sockets_of
 from usertcp.tcp.connection import Connection
 from usertcp.tcp.events import Kind
 from usertcp.tcp.states import SEND_CLOSED, State

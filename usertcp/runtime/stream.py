@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 import trio
 
+from usertcp.runtime.sleeper import Sleeper
 from usertcp.runtime.stream_options import StreamOptions
 from usertcp.tcp.connection import Connection
 from usertcp.tcp.errors import ConnectionAborted, TcpError
@@ -109,7 +110,7 @@ class TcpStream(StreamOptions, trio.abc.HalfCloseableStream):
         try:
             taken = connection.send(data, now)
         except TcpError as error:
-            raise trio.BrokenResourceError(str(error)) from error.with_traceback(None)
+            _broken(error)
         if connection.touched:
             if self._begins_an_answer():
                 self._driver.put_off(connection)
@@ -122,8 +123,7 @@ class TcpStream(StreamOptions, trio.abc.HalfCloseableStream):
         connection = self.connection
         if not connection.released:
             raise trio.ClosedResourceError("this side of the stream was closed by send_eof()")
-        error = connection.error or ConnectionAborted(f"closed as the stack stops, in {connection.state}")
-        raise trio.BrokenResourceError(str(error)) from error.with_traceback(None)
+        _broken(connection.error or ConnectionAborted(f"closed as the stack stops, in {connection.state}"))
 
     def _begins_an_answer(self) -> bool:
         """Whether what is sent now may well be followed by more, or by our FIN: most connections have one question and
@@ -182,7 +182,7 @@ class TcpStream(StreamOptions, trio.abc.HalfCloseableStream):
             try:
                 taken = take(now)
             except TcpError as error:
-                raise trio.BrokenResourceError(str(error)) from error.with_traceback(None)
+                _broken(error)
             if connection.touched:
                 self._driver.settle(now)
             if not waited:
@@ -197,7 +197,7 @@ class TcpStream(StreamOptions, trio.abc.HalfCloseableStream):
             self._check_open()
             error = self.connection.error
             if error is not None:
-                raise trio.BrokenResourceError(str(error)) from error.with_traceback(None)
+                _broken(error)
             now = trio.current_time()
             self.connection.close(now)
             self._driver.go_on(self.connection, now)
@@ -256,15 +256,15 @@ class TcpStream(StreamOptions, trio.abc.HalfCloseableStream):
             raise connection.error
 
 
-class OneAtATime:
+class OneAtATime(Sleeper):
     """Lets one task at a time do something, and sleep over it; a second one gets BusyResourceError."""
 
-    __slots__ = ("_busy", "_sleeper", "_what")
+    __slots__ = ("_busy", "_what")
 
     def __init__(self, what: str) -> None:
+        super().__init__()
         self._what = what
         self._busy = False
-        self._sleeper: trio.lowlevel.Task | None = None
 
     def __enter__(self) -> None:
         if self._busy:
@@ -274,18 +274,7 @@ class OneAtATime:
     def __exit__(self, *_: object) -> None:
         self._busy = False
 
-    async def sleep(self) -> None:
-        """Wait for :meth:`wake`.  A checkpoint; for one task at a time, which needs no parking lot."""
-        self._sleeper = trio.lowlevel.current_task()
-        await trio.lowlevel.wait_task_rescheduled(self._cancelled)
 
-    def _cancelled(self, _: object) -> trio.lowlevel.Abort:
-        self._sleeper = None
-        return trio.lowlevel.Abort.SUCCEEDED
-
-    def wake(self) -> None:
-        """End the :meth:`sleep`, if there is one."""
-        sleeper = self._sleeper
-        if sleeper is not None:
-            self._sleeper = None
-            trio.lowlevel.reschedule(sleeper)
+def _broken(error: TcpError) -> NoReturn:
+    """Raise what trio has for a connection that ended by ``error``."""
+    raise trio.BrokenResourceError(str(error)) from error.with_traceback(None)

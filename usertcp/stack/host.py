@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from struct import Struct
 from typing import Protocol
 
 from usertcp.stack import backlog as backlogs
@@ -20,6 +19,7 @@ from usertcp.stack import icmp_handling, ingress, loopback, numbers, strays
 from usertcp.stack.counters import Counters
 from usertcp.stack.errors import AddressInUse, InvalidRemoteAddress, NotOurAddress
 from usertcp.stack.fast_open import CookieCache, Server
+from usertcp.stack.keys import key_of
 from usertcp.stack.listener import Listener
 from usertcp.stack.path_mtu import PathMtuCache
 from usertcp.stack.ratelimit import RateLimiter
@@ -42,7 +42,6 @@ from usertcp.wire.option_layout import LAYOUTS
 from usertcp.wire.seq import MASK
 from usertcp.wire.tcp import ACK, FIN, NO_OPTIONS, RST, SYN, Options, Segment
 
-_PORTS = Struct("!HH")
 #: How far behind an earlier connection's sequence the next one starts at least: one unscaled window.
 
 
@@ -639,17 +638,16 @@ class Host(Outlet):
     def _free_key(
         self, remote_address: bytes, remote_port: int, local_address: bytes, local_port: int | None
     ) -> tuple[bytes, int]:
-        pair = remote_address + local_address
         if local_port is not None:
-            key = pair + _PORTS.pack(remote_port, local_port)
+            key = key_of(remote_address, remote_port, local_address, local_port)
             if key in self.connections or key in self.time_waits:
                 raise AddressInUse(f"a connection from port {local_port} to that peer exists already")
             return key, local_port
         self._connects += 1
-        sockets = pair + _PORTS.pack(remote_port, 0)
+        sockets = key_of(remote_address, remote_port, local_address, 0)
         for candidate in numbers.port_candidates(self.secret, sockets, self._connects):
             port = numbers.FIRST_PORT + candidate % numbers.PORTS
-            key = pair + _PORTS.pack(remote_port, port)
+            key = key_of(remote_address, remote_port, local_address, port)
             if key in self.connections or key in self.time_waits:
                 continue
             if self.listener_for(port, local_address) is None:

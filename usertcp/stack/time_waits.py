@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from math import inf
-from struct import Struct
 
 from usertcp.stack import numbers
+from usertcp.stack.keys import sockets_of
 from usertcp.tcp.time_wait import TimeWait
 from usertcp.wire.buffer import Buffer
 from usertcp.wire.frame import FrameTemplate
 from usertcp.wire.seq import MASK
 from usertcp.wire.tcp import ACK, NO_OPTIONS
-
-_PORTS = Struct("!HH")
 
 
 class TimeWaits(dict[bytes, TimeWait]):
@@ -52,10 +50,7 @@ class TimeWaits(dict[bytes, TimeWait]):
 
 def acknowledgment(waiting: TimeWait, ts_val: int | None, secret: bytes, *, offload: bool) -> tuple[Buffer, ...]:
     """The packet <SEQ=SND.NXT><ACK=RCV.NXT><CTL=ACK>, made from the numbers that were kept."""
-    key = waiting.key
-    size = (len(key) - _PORTS.size) // 2
-    remote, local = key[:size], key[size : 2 * size]
-    remote_port, local_port = _PORTS.unpack_from(key, 2 * size)
+    remote, remote_port, local, local_port = sockets_of(waiting.key)
     seq, ack = waiting.snd_nxt & MASK, waiting.rcv_nxt & MASK
     there = (local, remote, local_port, remote_port)
     label = numbers.flow_label(secret, *there)

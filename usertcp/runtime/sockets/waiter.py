@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import trio
 
+from usertcp.runtime.sleeper import Sleeper
 
-class Waiter:
+
+class Waiter(Sleeper):
     """Lets one task at a time wait, as trio's own sockets do; a second one gets BusyResourceError."""
 
-    __slots__ = ("_rung", "_task", "_what")
+    __slots__ = ("_rung", "_what")
 
     def __init__(self, what: str) -> None:
+        super().__init__()
         self._what = what
-        self._task: trio.lowlevel.Task | None = None
         self._rung = False
 
     def listen(self) -> None:
@@ -26,18 +28,10 @@ class Waiter:
             raise trio.BusyResourceError(f"another task is already {self._what} this socket")
         if self._rung:
             await trio.lowlevel.checkpoint()
-            return
-        self._task = trio.lowlevel.current_task()
-        await trio.lowlevel.wait_task_rescheduled(self._cancelled)
-
-    def _cancelled(self, _: object) -> trio.lowlevel.Abort:
-        self._task = None
-        return trio.lowlevel.Abort.SUCCEEDED
+        else:
+            await super().sleep()
 
     def wake(self) -> None:
         """It may be ready: end the :meth:`sleep`, if there is one."""
         self._rung = True
-        task = self._task
-        if task is not None:
-            self._task = None
-            trio.lowlevel.reschedule(task)
+        super().wake()
