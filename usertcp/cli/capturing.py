@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import Final
 
 import trio
@@ -13,11 +14,13 @@ import trio
 from usertcp import Stack, __version__
 from usertcp.cli.common import StackOptions, say
 from usertcp.cli.ending import Failure
+from usertcp.cli.pumping import beside
 from usertcp.observe.annotation import Annotated, Annotator
 from usertcp.observe.capture_file import CHUNK, STDOUT, CaptureFile
 from usertcp.observe.escape import for_terminal
 from usertcp.observe.packet_log import PacketLog
 from usertcp.observe.pcapng import Direction, Packet, Source, packet_block, preamble
+from usertcp.runtime.bell import Bell
 
 #: What comes within so many seconds is written together; no reader has to wait longer.
 _PAUSE: Final = 0.02
@@ -70,14 +73,8 @@ async def capturing(
         return
     capture = Capture(file, options)
     try:
-        async with trio.open_nursery() as nursery:
-            # Shielded, so that how the stack closes its connections after Ctrl-C is written as it happens.
-            scope = trio.CancelScope(shield=True)
-            nursery.start_soon(capture.run, scope, threads)
-            try:
-                yield capture
-            finally:
-                scope.cancel()
+        async with beside(partial(capture.run, threads)):
+            yield capture
     finally:
         capture.end()
 
@@ -88,9 +85,9 @@ class Capture:
     def __init__(self, file: CaptureFile, options: StackOptions) -> None:
         self._file = file
         self._options = options
-        self._something = trio.Event()
+        self._bell = Bell()
         #: Watches the stack's device, and any bad path before it.
-        self.log = PacketLog(wake=self._wake)
+        self.log = PacketLog(wake=self._bell.ring)
         self._annotator: Annotator | None = None
         self._failed = False
         # The stack's clock counts from nowhere: once and for all, this is what it shows now.
@@ -103,29 +100,24 @@ class Capture:
         stack.attach(self.log)
         self._annotator = Annotator(offload=stack.device.offload)
         self._file.begin(preamble(_source(self._options, stack)))
-        self._wake()
+        self._bell.ring()
 
-    def _wake(self) -> None:
-        self._something.set()
-
-    async def run(self, scope: trio.CancelScope, threads: bool) -> None:
-        """Write, until ``scope`` is cancelled.
+    async def run(self, threads: bool) -> None:
+        """Write, until it is cancelled.
 
         Blocks are made here, between the stack's turns: in a thread that would only take Python's lock from the
         stack.  Writing them does wait in a thread, where there may be one.
         """
-        with scope:
-            while True:
-                await self._something.wait()
-                self._something = trio.Event()
-                while self._annotator is not None and len(self.log):
-                    self._make(self._annotator.feed(self.log.take(_SLICE)))
-                    if self._file.waiting >= CHUNK:
-                        await self._write(threads)
-                    else:
-                        await trio.lowlevel.checkpoint()
-                await self._write(threads)
-                await trio.sleep(_PAUSE)
+        while True:
+            await self._bell.wait()
+            while self._annotator is not None and len(self.log):
+                self._make(self._annotator.feed(self.log.take(_SLICE)))
+                if self._file.waiting >= CHUNK:
+                    await self._write(threads)
+                else:
+                    await trio.lowlevel.checkpoint()
+            await self._write(threads)
+            await trio.sleep(_PAUSE)
 
     def end(self) -> None:
         """Write what is left, and say what is missing."""

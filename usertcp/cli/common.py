@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Final
 
@@ -58,10 +58,8 @@ class StackOptions:
     congestion: str = CONTROLLERS[0]
     #: Takes every trace event.
     events: EventFile | None = None
-    #: Keeps the events of which ladders are drawn at the end.
-    ladder: Recorder | None = None
-    #: The same, for a plot.
-    plot: Recorder | None = None
+    #: Keeps the events of which ladders and a plot are drawn at the end.
+    pictures: Recorder | None = None
     pcap: str | None = None
     #: What the capture may take on disk, in bytes.
     pcap_ring: int | None = None
@@ -197,7 +195,9 @@ _OPTIONS: Final = (
     ),
     *TELLING_OPTIONS,
 )
-_NAMES: Final = tuple(field.name for field in fields(StackOptions))
+#: Fields that are not as the user gave them, but opened.
+_OPENED: Final = ("events", "pictures")
+_NAMES: Final = tuple(field.name for field in fields(StackOptions) if field.name not in _OPENED)
 
 
 def stack_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -206,14 +206,14 @@ def stack_options(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(**arguments: Any) -> Any:
         given = {name: arguments.pop(name) for name in _NAMES}
         given["addresses"] = tuple(dict.fromkeys(given["addresses"])) or DEFAULT_ADDRESSES
-        telling = Telling(given["absolute"], given["verbose"], given["unfold"])
-        path, plot = given.pop("ladder"), given.pop("plot")
+        options = StackOptions(**given)
+        events, ladder, plot = (arguments.pop(name) for name in ("events", "ladder", "plot"))
         with (
-            event_file(given.pop("events")) as events,
-            picture_file(path, lambda seen: drawing(seen, form_of(path), telling=telling)) as ladder,
-            picture_file(plot, lambda seen: plotted(seen, plot)) as plot_events,
+            event_file(events) as every_event,
+            picture_file(ladder, lambda seen: drawing(seen, form_of(ladder), telling=options.telling)) as for_ladder,
+            picture_file(plot, lambda seen: plotted(seen, plot), for_ladder) as pictures,
         ):
-            return command(options=StackOptions(**given, events=events, ladder=ladder, plot=plot_events), **arguments)
+            return command(options=replace(options, events=every_event, pictures=pictures), **arguments)
 
     update_wrapper(wrapper, command)
     for option in reversed(_OPTIONS):
@@ -256,9 +256,8 @@ async def open_stack(
     ):
         if written is not None:
             stack.attach(written)
-        for picture in (options.ladder, options.plot):
-            if picture is not None:
-                stack.attach(picture)
+        if options.pictures is not None:
+            stack.attach(options.pictures)
         for warning in stack.warnings:
             say(f"usertcp: {warning}")
         if between.view is not None:

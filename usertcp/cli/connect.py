@@ -11,12 +11,11 @@ from typing import Any, Final
 import click
 import trio
 
-from usertcp.cli.capturing import capture_file, capturing
-from usertcp.cli.common import StackOptions, open_stack, stack_options
+from usertcp.cli.capturing import capture_file
+from usertcp.cli.common import StackOptions, stack_options
 from usertcp.cli.ending import Failure
-from usertcp.cli.pumping import watch
 from usertcp.cli.running import run
-from usertcp.cli.watching import live_view
+from usertcp.cli.watched import watched_stack
 from usertcp.observe.capture_file import CaptureFile
 from usertcp.services.registry import BindingError, parse_port
 from usertcp.stack.errors import InvalidRemoteAddress, NotOurAddress
@@ -54,11 +53,7 @@ def connect(host: str, port: int, options: StackOptions) -> int:
 
 async def _connect(host: str, port: int, options: StackOptions, file: CaptureFile | None) -> int:
     address = await _resolve(host, options)
-    async with (
-        watch(live_view(options, sys.stderr)) as sink,
-        capturing(file, options) as capture,
-        open_stack(options, sink, capture=capture) as stack,
-    ):
+    async with watched_stack(options, file, sys.stderr) as stack:
         try:
             stream = await stack.open_stream(address, port)
         except (TcpError, InvalidRemoteAddress, NotOurAddress) as error:

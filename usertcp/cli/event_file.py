@@ -9,6 +9,7 @@ import click
 
 from usertcp.cli.ending import Failure
 from usertcp.cli.own_file import create
+from usertcp.observe.escape import for_terminal
 from usertcp.observe.jsonl import to_line
 from usertcp.tcp.events import TraceEvent
 
@@ -47,7 +48,7 @@ class EventFile:
 
     def _fail(self, error: OSError) -> None:
         self._failed = True
-        click.echo(f"usertcp: the events in {self.path} end here: {error.strerror or error}", err=True)
+        click.echo(f"usertcp: the events in {for_terminal(self.path)} end here: {error.strerror or error}", err=True)
 
 
 @contextmanager
@@ -64,7 +65,7 @@ def event_file(path: str | None) -> Iterator[EventFile | None]:
     try:
         file = EventFile(path)
     except OSError as error:
-        raise Failure(f"the events cannot be written to {path}: {error.strerror or error}") from error
+        raise Failure(f"the events cannot be written to {for_terminal(path)}: {error.strerror or error}") from error
     try:
         yield file
     finally:

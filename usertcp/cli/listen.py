@@ -11,11 +11,10 @@ import click
 import trio
 
 from usertcp import Stack, TcpStream
-from usertcp.cli.capturing import capture_file, capturing
-from usertcp.cli.common import StackOptions, open_stack, say, stack_options
-from usertcp.cli.pumping import watch
+from usertcp.cli.capturing import capture_file
+from usertcp.cli.common import StackOptions, say, stack_options
 from usertcp.cli.running import run
-from usertcp.cli.watching import live_view
+from usertcp.cli.watched import watched_stack
 from usertcp.observe.capture_file import CaptureFile
 from usertcp.services.registry import SERVICES, Binding, BindingError, Serve, handler, parse_binding
 from usertcp.stack.counters import NAMES
@@ -64,9 +63,7 @@ async def _listen(bindings: tuple[Binding, ...], options: StackOptions, file: Ca
     stack: Stack | None = None
     try:
         async with (
-            watch(live_view(options, sys.stdout)) as sink,
-            capturing(file, options) as capture,
-            open_stack(options, sink, capture=capture) as stack,
+            watched_stack(options, file, sys.stdout) as stack,
             trio.open_nursery() as nursery,
         ):
             await serve_all(nursery, stack, bindings)

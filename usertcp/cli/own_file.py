@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from contextlib import suppress
 from typing import IO
 
-from usertcp.runtime.sudo import person_behind_sudo
+from usertcp.runtime import sudo
 
 
 def create(path: str) -> IO[str]:
@@ -18,8 +17,5 @@ def create(path: str) -> IO[str]:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     except FileExistsError:
         return open(path, "w", encoding="utf-8")
-    person = person_behind_sudo()
-    if person is not None:
-        with suppress(OSError):  # a file system that knows no owners
-            os.fchown(descriptor, person.uid, person.gid)
+    sudo.give(descriptor)
     return open(descriptor, "w", encoding="utf-8")

@@ -19,22 +19,23 @@ Draw: TypeAlias = Callable[[Iterable[TraceEvent]], str]
 
 
 @contextmanager
-def picture_file(path: str | None, draw: Draw) -> Iterator[Recorder | None]:
-    """A sink for the events; when the block ends, what ``draw`` makes of them is in the file.  None without a path.
+def picture_file(path: str | None, draw: Draw, shared: Recorder | None = None) -> Iterator[Recorder | None]:
+    """A sink for the events; when the block ends, what ``draw`` makes of them is in the file.
 
+    It is ``shared``, the sink of another picture, where there is one already; without a path it is that, or None.
     The file is opened first, so that what is wrong with it is said before anything happens.  Of more events than a
     :class:`~usertcp.observe.recorder.Recorder` keeps, the picture says how many it does not have.
 
     :raises Failure: it cannot be written.
     """
     if path is None:
-        yield None
+        yield shared
         return
     try:
         file = create(path)
     except OSError as error:
         raise Failure(f"{for_terminal(path)} cannot be written: {error.strerror or error}") from error
-    recorder = Recorder()
+    recorder = Recorder() if shared is None else shared
     try:
         yield recorder
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final, Protocol
@@ -15,7 +15,7 @@ from usertcp.runtime.bell import Bell
 from usertcp.tcp.events import Sink, TraceEvent
 
 #: After so many seconds without an event, what a view keeps back is shown.
-_QUIET: Final = 0.3
+QUIET: Final = 0.3
 
 
 class View(Protocol):
@@ -48,14 +48,8 @@ async def watch(view: View | None, *, threads: bool = True, purpose: str = "to b
     bell = Bell()
     events = LivePrinter(view.show, wake=bell.ring)
     try:
-        async with trio.open_nursery() as nursery:
-            # Shielded, so that how the stack closes its connections after Ctrl-C is seen as it happens.
-            scope = trio.CancelScope(shield=True)
-            nursery.start_soon(_pump, events, view, bell, scope, threads)
-            try:
-                yield events
-            finally:
-                scope.cancel()
+        async with beside(partial(_pump, events, view, bell, threads)):
+            yield events
     finally:
         _show(events, view)
         view.end()
@@ -63,23 +57,40 @@ async def watch(view: View | None, *, threads: bool = True, purpose: str = "to b
             click.echo(f"usertcp: {events.lost:,} events came too fast {purpose}", err=True)
 
 
-async def _pump(events: LivePrinter, view: View, bell: Bell, scope: trio.CancelScope, threads: bool) -> None:
+@asynccontextmanager
+async def beside(work: Callable[[], Awaitable[None]]) -> AsyncIterator[None]:
+    """``work`` runs while the block does.  It is shielded: how a stack in the block closes its connections after Ctrl-C
+    is seen as it happens."""
+    scope = trio.CancelScope(shield=True)
+
+    async def shielded() -> None:
+        with scope:
+            await work()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(shielded)
+        try:
+            yield
+        finally:
+            scope.cancel()
+
+
+async def _pump(events: LivePrinter, view: View, bell: Bell, threads: bool) -> None:
     async def call(function: Callable[[], None]) -> None:
         if threads:
             await trio.to_thread.run_sync(function)
         else:
             function()
 
-    with scope:
-        while True:
-            await bell.wait()
-            quiet = False
-            while not quiet:
-                await call(partial(_show, events, view))
-                with trio.move_on_after(_QUIET) as waiting:
-                    await bell.wait()
-                quiet = waiting.cancelled_caught
-            await call(view.settle)
+    while True:
+        await bell.wait()
+        quiet = False
+        while not quiet:
+            await call(partial(_show, events, view))
+            with trio.move_on_after(QUIET) as waiting:
+                await bell.wait()
+            quiet = waiting.cancelled_caught
+        await call(view.settle)
 
 
 def _show(events: LivePrinter, view: View) -> None:

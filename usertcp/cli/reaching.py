@@ -16,6 +16,11 @@ from usertcp.control.filter_parser import FilterError, parse
 from usertcp.control.protocol import Greeting
 from usertcp.observe.escape import for_terminal
 
+#: The words that :func:`filter_text` takes.
+FILTER_HELP: Final = (
+    "FILTER, in ss's words: state NAME, exclude NAME, sport = :PORT, dport = :PORT (also != < <= > >=), "
+    "src ADDRESS[/LENGTH][:PORT], dst ..., joined by and, or, not, ( )."
+)
 #: Whether we may use it tells the attempt.
 _PATH: Final = click.Path(readable=False, path_type=Path)
 _SOCKET_HELP: Final = f"Only the one with this socket; {places.VARIABLE} says the same."

@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import IO
 
 import click
 
 from usertcp.cli.common import say
 from usertcp.cli.ending import Failure
+from usertcp.cli.own_file import create
 from usertcp.observe.escape import for_terminal
 from usertcp.observe.jsonl import BadLine, Reader, read_file
 
@@ -55,6 +55,7 @@ def draw_into(path: str, drawing: str) -> None:
         click.echo(drawing, nl=False)
         return
     try:
-        Path(path).write_text(drawing, encoding="utf-8")
+        with create(path) as file:
+            file.write(drawing)
     except OSError as error:
         raise Failure(f"{for_terminal(path)} cannot be written: {error.strerror or error}") from error

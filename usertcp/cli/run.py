@@ -18,11 +18,11 @@ import trio
 
 import usertcp
 from usertcp import Stack
-from usertcp.cli.capturing import capture_file, capturing
-from usertcp.cli.common import StackOptions, open_stack, say, stack_options
+from usertcp.cli.capturing import capture_file
+from usertcp.cli.common import StackOptions, say, stack_options
 from usertcp.cli.ending import FAILURE, Failure
-from usertcp.cli.pumping import watch
-from usertcp.cli.watching import live_view
+from usertcp.cli.running import leaves
+from usertcp.cli.watched import watched_stack
 from usertcp.observe.capture_file import CaptureFile
 from usertcp.observe.escape import for_terminal
 from usertcp.runtime import namespace
@@ -146,9 +146,7 @@ class _Program:
         result: Any = None
         raised: BaseException | None = None
         async with (
-            watch(live_view(self._options, sys.stderr)) as sink,
-            capturing(self._file, self._options) as capture,
-            open_stack(self._options, sink, capture=capture) as stack,
+            watched_stack(self._options, self._file, sys.stderr) as stack,
             trio.open_nursery() as nursery,
         ):
             say(f"usertcp: the program is at {' and '.join(stack.addresses)}, TUN {self._options.tun}")
@@ -188,11 +186,12 @@ def _run_script(script: str, arguments: tuple[str, ...]) -> int:
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        if _is_interrupt(error):
-            raise KeyboardInterrupt from error
-        ours = _of_ours(error)
-        if ours is not None:
-            raise Failure(str(ours)) from error
+        happened = list(leaves(error))
+        if all(isinstance(each, KeyboardInterrupt) for each in happened):
+            raise KeyboardInterrupt from error  # Ctrl-C and nothing else: trio's nurseries make groups of it
+        for each in happened:
+            if isinstance(each, (SetupError, DeviceGone)):  # the stack's, and not the program's
+                raise Failure(str(each)) from error
         traceback.print_exception(type(error), error, _from(script, error.__traceback__))
         return FAILURE
     return 0
@@ -204,22 +203,6 @@ def _status(end: SystemExit) -> int:
         return end.code or 0
     say(for_terminal(str(end.code)))
     return FAILURE
-
-
-def _is_interrupt(error: BaseException) -> bool:
-    """Whether Ctrl-C and nothing else ended the program: trio's nurseries make groups of it."""
-    if isinstance(error, BaseExceptionGroup):
-        return all(map(_is_interrupt, error.exceptions))
-    return isinstance(error, KeyboardInterrupt)
-
-
-def _of_ours(error: BaseException) -> BaseException | None:
-    """What went wrong with the stack and not in the program, if that is what ended it."""
-    if isinstance(error, (SetupError, DeviceGone)):
-        return error
-    if isinstance(error, BaseExceptionGroup):
-        return next(filter(None, map(_of_ours, error.exceptions)), None)
-    return None
 
 
 def _from(script: str, trace: TracebackType | None) -> TracebackType | None:

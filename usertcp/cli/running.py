@@ -50,10 +50,10 @@ async def _until_signal(work: Callable[[], Awaitable[int]]) -> int:
 
 def _explained(error: Exception) -> Exception:
     """What is shown to the user for ``error``, which trio may have wrapped into groups."""
-    leaves = list(_leaves(error))
-    if not all(isinstance(leaf, _EXPECTED) for leaf in leaves):
+    happened = list(leaves(error))
+    if not all(isinstance(leaf, _EXPECTED) for leaf in happened):
         return error  # a bug of ours: its traceback is of use
-    for leaf in leaves:
+    for leaf in happened:
         match leaf:
             case Failure() | OSError():
                 return leaf
@@ -64,9 +64,10 @@ def _explained(error: Exception) -> Exception:
     return error
 
 
-def _leaves(error: BaseException) -> Iterator[BaseException]:
+def leaves(error: BaseException) -> Iterator[BaseException]:
+    """What happened, without the groups that trio's nurseries made of it."""
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
-            yield from _leaves(inner)
+            yield from leaves(inner)
     else:
         yield error

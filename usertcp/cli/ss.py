@@ -11,7 +11,7 @@ from typing import Final
 import click
 
 from usertcp.cli.common import say
-from usertcp.cli.reaching import Running, choosing_options, filter_text, find
+from usertcp.cli.reaching import FILTER_HELP, Running, choosing_options, filter_text, find
 from usertcp.control import protocol
 from usertcp.control.client import NoAnswer, asked
 from usertcp.control.filter import asks_for_states
@@ -25,8 +25,7 @@ _LISTENING: Final = "state listen"
 
 
 @click.command(
-    epilog="FILTER, in ss's words: state NAME, exclude NAME, sport = :PORT, dport = :PORT (also != < <= > >=), "
-    "src ADDRESS[/LENGTH][:PORT], dst ..., joined by and, or, not, ( ).  Amounts are bytes, times milliseconds.",
+    epilog=f"{FILTER_HELP}  Amounts are bytes, times milliseconds.",
 )
 @choosing_options
 @click.option("-i", "--info", is_flag=True, help="Under each connection all that is known of it.")

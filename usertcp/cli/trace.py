@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Final
 
 import click
 
 from usertcp.cli.common import say
 from usertcp.cli.ending import Failure
-from usertcp.cli.pumping import View
-from usertcp.cli.reaching import Running, choosing_options, filter_text, find
+from usertcp.cli.pumping import QUIET, View
+from usertcp.cli.reaching import FILTER_HELP, Running, choosing_options, filter_text, find
 from usertcp.cli.telling import telling_options
 from usertcp.cli.watching import JsonView, LadderView
 from usertcp.control.client import NoAnswer, asked
 from usertcp.observe.narrator import Telling
 
-#: After so many seconds without an event, what the ladder has folded is shown.
-_QUIET: Final = 0.3
 
-
-@click.command(
-    epilog="FILTER, in ss's words: state NAME, exclude NAME, sport = :PORT, dport = :PORT (also != < <= > >=), "
-    "src ADDRESS[/LENGTH][:PORT], dst ..., joined by and, or, not, ( )."
-)
+@click.command(epilog=FILTER_HELP)
 @choosing_options
 @click.option("-f", "--follow", is_flag=True, help="What happens from now on, until Ctrl-C or the end of that usertcp.")
 @click.option("--json", "as_json", is_flag=True, help="Each event as a line of JSON instead of the ladder.")
@@ -55,7 +48,7 @@ def _show(running: Running, view: View, wanted: str, follow: bool) -> None:
     with asked(running.path, command="trace", filter=wanted, follow=follow) as answer:
         if follow:
             say(f"usertcp: following {running}; Ctrl-C ends")
-        for event in answer.events(quiet=_QUIET if follow else None):
+        for event in answer.events(quiet=QUIET if follow else None):
             if event is None:
                 view.settle()
             else:

@@ -8,7 +8,7 @@ import stat
 from contextlib import suppress
 from typing import Final
 
-from usertcp.runtime.sudo import person_behind_sudo
+from usertcp.runtime import sudo
 
 #: The name that stands for standard output.
 STDOUT: Final = "-"
@@ -129,10 +129,7 @@ def _open(path: str, *, new: bool = False) -> int:
         if new:
             raise
         return _open_existing(path)
-    person = person_behind_sudo()
-    if person is not None:
-        with suppress(OSError):  # a file system that knows no owners
-            os.fchown(fd, person.uid, person.gid)
+    sudo.give(fd)
     return fd
 
 
