@@ -39,9 +39,9 @@ from usertcp.observe.path import Stop
 from usertcp.observe.summary import Summary
 from usertcp.observe.tales import paths
 from usertcp.tcp.events import SegmentIn, SegmentOut, TraceEvent
+from usertcp.wire.seq import MASK
 from usertcp.wire.tcp import ACK, FIN, PSH, RST, SYN
 
-_MASK: Final = 0xFFFFFFFF
 _TIMEOUT: Final = 60.0
 #: Columns of a line, and of what a question takes.
 _WIDTH: Final = 80
@@ -100,9 +100,9 @@ def shape(run: Run) -> list[str]:
         out = isinstance(segment, SegmentOut)
         sender, receiver = (ours, theirs) if out else (theirs, ours)
         if segment.flags & (SYN | FIN | RST):
-            ack = f" ack={(segment.ack - receiver) & _MASK}" if segment.flags & ACK else ""
+            ack = f" ack={(segment.ack - receiver) & MASK}" if segment.flags & ACK else ""
             told.append(
-                f"{'out' if out else 'in'} {flag_names(segment.flags & ~PSH)} seq={(segment.seq - sender) & _MASK}{ack}"
+                f"{'out' if out else 'in'} {flag_names(segment.flags & ~PSH)} seq={(segment.seq - sender) & MASK}{ack}"
             )
     (path,) = paths(run.events)
     for end, stops in (("usertcp", path.ours), ("peer", path.peers)):
@@ -191,7 +191,7 @@ def _answer(question: str, run: Run) -> str:
 
 
 def _number(kind: type[SegmentIn] | type[SegmentOut], run: Run, plus: str = "") -> str:
-    return str((run.isn(kind) + (1 if plus == "+ 1" else 0)) & _MASK)
+    return str((run.isn(kind) + (1 if plus == "+ 1" else 0)) & MASK)
 
 
 _FILLINGS: Final[dict[str, Callable[..., str]]] = {

@@ -11,15 +11,13 @@ from typing import Final
 
 from usertcp.control.sockets import Socket
 from usertcp.observe.escape import for_terminal
-from usertcp.observe.names import socket_text
+from usertcp.observe.names import is_set, socket_text
 from usertcp.tcp.states import State
 from usertcp.tcp.status import Status
 
 _HEAD: Final = ("State", "Recv-Q", "Send-Q", "Local Address:Port", "Peer Address:Port")
 _RIGHT: Final = (False, True, True, True, True)
 _INDENT: Final = "    "
-#: No window is larger (RFC 7323 §2.3): an ssthresh beyond it does not limit anything.
-_MAX_WINDOW: Final = 1 << 30
 #: ss's names for the timers that it knows.
 _TIMERS: Final = {"retransmission": "on", "keep-alive": "keepalive", "time-wait": "timewait"}
 
@@ -124,7 +122,7 @@ def _times(status: Status, now: float) -> list[str]:
 
 def _sending(status: Status) -> list[str]:
     words = [f"mss:{status.snd_mss}", f"pmtu:{status.path_mtu}", f"cwnd:{status.cwnd}"]
-    if status.ssthresh <= _MAX_WINDOW:
+    if is_set(status.ssthresh):
         words.append(f"ssthresh:{status.ssthresh}")
     if status.ca_state != "open":
         words.append(f"ca_state:{for_terminal(status.ca_state)}")

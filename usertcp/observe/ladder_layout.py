@@ -184,9 +184,7 @@ class _Layout:
         if turn.state is not None:
             self._enter(turn.state, y, ours=False)
             self.page.steps.append(Step(False, y, turn.read))
-        for index, line in enumerate(wrap(turn.cause, _IN_PEER_NOTES)):
-            self.page.texts.append(Text(PEER_NOTES, y + 4 + LINE * index, line, "cause"))
-            self._peer_notes = y + LINE * (index + 1)
+        self._peers_column(y, turn.cause, "cause")
         self._right = y + _STEP
 
     def _note(self, note: Note) -> None:
@@ -198,9 +196,7 @@ class _Layout:
             self._left = y + 6
             return
         y = max(self._right, self._peer_notes) + 8
-        for index, line in enumerate(wrap(note.text, _IN_PEER_NOTES)):
-            self.page.texts.append(Text(PEER_NOTES, y + 4 + LINE * index, line, kind))
-            self._peer_notes = y + LINE * (index + 1)
+        self._peers_column(y, note.text, kind)
         self._right = y + 6
 
     def _fold(self, folded: Folded) -> None:
@@ -238,6 +234,13 @@ class _Layout:
             self.page.texts.append(Text(NOTES, y + 4, text, kind))
             y += LINE
         self._notes = y
+
+    def _peers_column(self, y: float, text: str, kind: str) -> None:
+        """The peer's notes, from ``y`` downward."""
+        for line in wrap(text, _IN_PEER_NOTES):
+            self.page.texts.append(Text(PEER_NOTES, y + 4, line, kind))
+            y += LINE
+            self._peer_notes = y
 
     def _time(self, time: float, y: float) -> None:
         """The time beside ``y``, where it is another than the last one and there is room for it."""

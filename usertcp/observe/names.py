@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
 
+from usertcp.observe.escape import for_terminal
 from usertcp.wire.tcp import ACK, AE, CWR, ECE, FIN, PSH, RST, SYN, URG, Options
 
 _FLAGS: Final = (
@@ -84,6 +85,26 @@ def milliseconds(seconds: float) -> str:
         return f"{seconds:.2f} s"
     size = seconds * 1000
     return f"{size:.0f} ms" if size >= 100 else f"{size:.2f} ms" if size < 10 else f"{size:.1f} ms"
+
+
+def cited(section: str) -> str:
+    """A section as people cite it; RFC 9293 where no other RFC is named."""
+    return for_terminal(section if section.startswith("RFC") else f"RFC 9293 §{section}")
+
+
+def in_brackets(section: str) -> str:
+    """`` (RFC 9293 §3.10.7.4)``; "" where there is no section."""
+    return f" ({cited(section)})" if section else ""
+
+
+def is_set(ssthresh: int) -> bool:
+    """Whether a slow start threshold limits anything yet: no window is larger than 2**30 (RFC 7323 §2.3)."""
+    return ssthresh <= 1 << 30
+
+
+def threshold(ssthresh: int) -> str:
+    """A slow start threshold as a person reads it."""
+    return f"{ssthresh:,}" if is_set(ssthresh) else "not set"
 
 
 def counted(count: int, what: str) -> str:

@@ -10,8 +10,9 @@ from usertcp.observe.escape import for_terminal
 from usertcp.observe.kept_arrow import KeptArrow, arrow_of
 from usertcp.observe.labels import Labels
 from usertcp.observe.lines import Role
+from usertcp.observe.names import in_brackets
 from usertcp.observe.peer import PeerStep
-from usertcp.observe.remarks import Said, cited, said_of, said_of_duplicate
+from usertcp.observe.remarks import Said, said_of, said_of_duplicate
 from usertcp.observe.story import Begun, Ended, Note, Rung, Turn
 from usertcp.observe.strays import Strays
 from usertcp.tcp.events import (
@@ -220,7 +221,7 @@ class Narrator:
             self._kept.is_stray = True
             if isinstance(event, StrayOut):
                 answer = _ANSWERS.get(event.reason, for_terminal(event.reason))
-                self._kept.add(f"{answer} ({cited(event.section)})")
+                self._kept.add(answer + in_brackets(event.section))
         return rungs
 
     def _turn(self, conversation: Conversation, event: Transitioned) -> list[Rung]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from usertcp.observe.escape import for_terminal
-from usertcp.observe.names import amount, counted
+from usertcp.observe.names import counted, in_brackets, threshold
 from usertcp.observe.packet_log import Numbers
+from usertcp.observe.remarks import said_of
 from usertcp.stack.counters import NAMES
 from usertcp.tcp.events import (
     Acknowledged,
@@ -29,9 +30,7 @@ from usertcp.tcp.events import (
     Transitioned,
     WindowChanged,
 )
-
-#: No window is larger (RFC 7323 §2.3): an ssthresh beyond it does not limit anything.
-_MAX_WINDOW: Final = 1 << 30
+from usertcp.wire.seq import MASK
 
 #: What an impairment does, by its own names.
 _IMPAIRED: Final = {
@@ -57,16 +56,16 @@ def of_event(event: TraceEvent) -> str:
             return f"connection {event.conn} begins: {'we open it' if event.role == 'active' else 'the peer opens it'}"
         case Transitioned():
             return _transition(event)
-        case Retransmitted():
-            return f"sent again, attempt {event.attempt}: {for_terminal(event.rule)}"
+        case Retransmitted() | OutOfOrder() | IcmpIn() | PathMtu() | Handshake():
+            said = said_of(event)  # as in a ladder
+            return "" if said is None else said.text
         case Probe():
-            return f"{event.purpose} probe, attempt {event.attempt}{cited(event.section)}"
+            return f"{event.purpose} probe, attempt {event.attempt}{in_brackets(event.section)}"
         case Dropped():
             meaning = NAMES.get(event.reason, "")
-            return f"dropped: {for_terminal(event.reason)}{cited(event.section)}{f': {meaning}' if meaning else ''}"
-        case OutOfOrder():
-            text = f"out of order: {amount(event.length)} kept until the gap before is filled"
-            return f"{text} ({amount(event.held)} kept in all)"
+            return (
+                f"dropped: {for_terminal(event.reason)}{in_brackets(event.section)}{f': {meaning}' if meaning else ''}"
+            )
         case ChallengeAck():
             done = "a challenge ACK answers it" if event.sent else "no challenge ACK, because of its rate limit"
             return f"{done} (RFC 5961): {for_terminal(event.reason)}"
@@ -81,41 +80,35 @@ def _of_rarer_event(event: TraceEvent) -> str:
     match event:
         case Congestion():
             return (
-                f"{for_terminal(event.what)}: cwnd {event.cwnd:,}, ssthresh {_threshold(event.ssthresh)}, "
+                f"{for_terminal(event.what)}: cwnd {event.cwnd:,}, ssthresh {threshold(event.ssthresh)}, "
                 f"state {for_terminal(event.state)}"
             )
         case WindowChanged():
             whose = "our" if event.side == "ours" else "the peer's"
-            text = f"{whose} window {event.what}: {counted(event.window, 'byte')}{cited(event.section)}"
+            text = f"{whose} window {event.what}: {counted(event.window, 'byte')}{in_brackets(event.section)}"
             return f"{text}: {for_terminal(event.reason)}"
         case Timer(what="fired"):
             return f"the {for_terminal(event.timer)} timer fired"
         case HeldBack() if event.unsent:
             text = f"no more follows now: {counted(event.unsent, 'byte')} wait, held back by {event.reason}"
-            return f"{text} (room for {event.room:,}){cited(event.section)}"
+            return f"{text} (room for {event.room:,}){in_brackets(event.section)}"
         case Dsack():
-            length = (event.end - event.start) & 0xFFFFFFFF
+            length = (event.end - event.start) & MASK
             return f"says that {counted(length, 'byte')} came twice (RFC 2883)"
-        case IcmpIn():
-            return f"ICMP {for_terminal(event.message)}: {for_terminal(event.effect)}"
-        case PathMtu():
-            return f"path MTU {event.mtu:,}, segments of {event.mss:,}: {for_terminal(event.what)}"
-        case Handshake():
-            return f"{for_terminal(event.what)}{cited(event.section)}"
         case StrayOut():
-            return f"{_STRAY.get(event.reason, event.reason)}{cited(event.section)}"
+            return f"{_STRAY.get(event.reason, event.reason)}{in_brackets(event.section)}"
     return ""
 
 
 def _transition(event: Transitioned) -> str:
     same = event.state is event.next_state
     moves = f"stays in {event.state.value}" if same else f"{event.state.value} → {event.next_state.value}"
-    text = f"{moves}: {event.event.value}{cited(event.section)}"
+    text = f"{moves}: {event.event.value}{in_brackets(event.section)}"
     return f"{text}: {for_terminal(event.reason)}"
 
 
 def _acknowledgment(event: Acknowledged) -> str:
-    verdict = f"acknowledgment {for_terminal(event.verdict)}{cited(event.section)}: {for_terminal(event.reason)}"
+    verdict = f"acknowledgment {for_terminal(event.verdict)}{in_brackets(event.section)}: {for_terminal(event.reason)}"
     new = [f"{event.acked:,} more"] if event.acked else []
     if event.sacked:
         new.append(f"{counted(event.sacked, 'byte')} beyond a gap")
@@ -125,7 +118,7 @@ def _acknowledgment(event: Acknowledged) -> str:
 def of_numbers(numbers: Numbers) -> str:
     """What the connection has in mind."""
     return (
-        f"{numbers.state.value} · cwnd {numbers.cwnd:,} · ssthresh {_threshold(numbers.ssthresh)} · "
+        f"{numbers.state.value} · cwnd {numbers.cwnd:,} · ssthresh {threshold(numbers.ssthresh)} · "
         f"in flight {numbers.in_flight:,} · rto {_time(numbers.rto)}"
     )
 
@@ -136,17 +129,6 @@ def of_impairment(what: tuple[str, ...], copies: int) -> str:
         # What else was to happen to it does not matter any more.
         what = tuple(each for each in what if each in ("dropped", "lost", "queue-full"))
     return " and ".join(_IMPAIRED.get(each, each) for each in dict.fromkeys(what)) + " by --impair"
-
-
-def cited(section: str) -> str:
-    """`` (RFC 9293 §3.10.7.4)``; a section alone is of RFC 9293."""
-    if not section:
-        return ""
-    return f" ({for_terminal(section if section.startswith('RFC') else f'RFC 9293 §{section}')})"
-
-
-def _threshold(ssthresh: int) -> str:
-    return f"{ssthresh:,}" if ssthresh <= _MAX_WINDOW else "not set"
 
 
 def _time(seconds: float) -> str:

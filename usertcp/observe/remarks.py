@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from usertcp.observe.escape import for_terminal
 from usertcp.observe.lines import Role
-from usertcp.observe.names import amount, milliseconds
+from usertcp.observe.names import amount, in_brackets, milliseconds, threshold
 from usertcp.tcp.events import (
     Acknowledged,
     ChallengeAck,
@@ -27,8 +27,6 @@ from usertcp.tcp.events import (
     WindowChanged,
 )
 
-#: No window is larger (RFC 7323 §2.3): an ssthresh beyond it does not limit anything.
-_MAX_WINDOW: Final = 1 << 30
 #: The kind of an acknowledgment that meant nothing; where its segment is dropped, that says as much.
 IGNORED: Final = "ignored acknowledgment"
 
@@ -52,7 +50,7 @@ def said_of(event: TraceEvent) -> Said | None:
     match event:
         case Dropped():
             text = f"dropped: {for_terminal(event.reason)}"
-            return Said("dropped", _with_section(text, event.section), Role.ERROR)
+            return Said("dropped", text + in_brackets(event.section), Role.ERROR)
         case OutOfOrder():
             text = f"out of order: {amount(event.length)} kept until the gap before is filled"
             return Said("out of order", f"{text} ({amount(event.held)} kept in all)", Role.WARNING)
@@ -66,7 +64,7 @@ def said_of(event: TraceEvent) -> Said | None:
             text = f"path MTU {event.mtu:,}, segments of {event.mss:,}: {for_terminal(event.what)}"
             return Said("change of the path MTU", text)
         case Handshake():
-            return Said("remark on the handshake", _with_section(for_terminal(event.what), event.section))
+            return Said("remark on the handshake", for_terminal(event.what) + in_brackets(event.section))
         case Retransmitted():
             text = f"sent again, attempt {event.attempt}: {for_terminal(event.rule)}"
             return Said("sent again", text, Role.WARNING)
@@ -94,21 +92,12 @@ def said_of_duplicate(event: Dsack, start: int, end: int) -> Said:
     return Said("DSACK", f"DSACK: {what} {start}-{end} twice (RFC 2883 §4)", Role.WARNING)
 
 
-def cited(section: str) -> str:
-    """A section as people cite it; RFC 9293 where no other RFC is named."""
-    return for_terminal(section if section.startswith("RFC") else f"RFC 9293 §{section}")
-
-
-def _with_section(text: str, section: str) -> str:
-    return f"{text} ({cited(section)})" if section else text
-
-
 _PURPOSES: Final = {"keep-alive": "keep-alive", "zero-window": "zero-window probe", "tail-loss": "tail loss probe"}
 
 
 def _of_probe(event: Probe) -> Said:
     purpose = _PURPOSES.get(event.purpose, f"probe of {for_terminal(event.purpose)}")
-    return Said("probe", _with_section(f"{purpose} {event.attempt}", event.section), Role.WARNING)
+    return Said("probe", f"{purpose} {event.attempt}" + in_brackets(event.section), Role.WARNING)
 
 
 def _of_acknowledgment(event: Acknowledged) -> Said:
@@ -128,7 +117,7 @@ def _of_acknowledgment(event: Acknowledged) -> Said:
             return Said("duplicate acknowledgment", f"duplicate acknowledgment{why}", often=3)
         case _:
             text = f"acknowledgment ignored{why}"
-            return Said(IGNORED, _with_section(text, event.section), Role.WARNING)
+            return Said(IGNORED, text + in_brackets(event.section), Role.WARNING)
 
 
 def _of_window(event: WindowChanged) -> Said:
@@ -137,14 +126,14 @@ def _of_window(event: WindowChanged) -> Said:
     match event.what:
         case "closed":
             text = f"{whose} is closed{why}"
-            return Said("closed window", _with_section(text, event.section), Role.WARNING)
+            return Said("closed window", text + in_brackets(event.section), Role.WARNING)
         case "opened":
             text = f"{whose} is open again, {amount(event.window)}{why}"
-            return Said("opened window", _with_section(text, event.section), Role.WARNING)
+            return Said("opened window", text + in_brackets(event.section), Role.WARNING)
         case _:
             done = "grew" if event.what == "grew" else "shrank"
             text = f"{whose} {done} to {amount(event.window)}{why}"
-            return Said("window change", _with_section(text, event.section), loud=False)
+            return Said("window change", text + in_brackets(event.section), loud=False)
 
 
 #: Why nothing, or no more, was sent; how often it is told without --verbose.
@@ -166,12 +155,11 @@ def _of_silence(event: HeldBack) -> Said:
     text = text.format(room=amount(event.room) if event.room > 0 else "no")
     waiting = f"{amount(event.unsent)} held back: " if event.unsent else ""
     kind = f"held back by {for_terminal(event.reason)}"
-    return Said(kind, _with_section(waiting + text, event.section), loud=often > 0, often=often or 5)
+    return Said(kind, waiting + text + in_brackets(event.section), loud=often > 0, often=often or 5)
 
 
 def _of_congestion(event: Congestion | Cwnd) -> Said:
-    threshold = f"{event.ssthresh:,}" if event.ssthresh <= _MAX_WINDOW else "not set"
-    numbers = f"cwnd {event.cwnd:,}, ssthresh {threshold}"
+    numbers = f"cwnd {event.cwnd:,}, ssthresh {threshold(event.ssthresh)}"
     if isinstance(event, Cwnd):
         return Said("congestion window", f"{numbers}; {amount(event.in_flight)} in flight", loud=False)
     return Said("congestion event", f"{for_terminal(event.what)}: {numbers}")

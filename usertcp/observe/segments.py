@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from usertcp.tcp.events import Opened, StrayOut
+from usertcp.tcp.events import Opened, StrayIn, StrayOut
 from usertcp.wire import ipv4, ipv6, tcp
 from usertcp.wire.malformed import Malformed
 
 
 class Sockets(NamedTuple):
-    """Both ends of a segment that leaves."""
+    """Both ends of a segment."""
 
     local_address: bytes
     local_port: int
@@ -18,7 +18,7 @@ class Sockets(NamedTuple):
     remote_port: int
 
     @classmethod
-    def of(cls, event: Opened | StrayOut) -> Sockets:
+    def of(cls, event: Opened | StrayIn | StrayOut) -> Sockets:
         """Those that ``event`` names."""
         return cls(event.local_address, event.local_port, event.remote_address, event.remote_port)
 

@@ -11,8 +11,8 @@ from typing import NamedTuple, TypeAlias
 
 from usertcp.observe.columns import clock
 from usertcp.observe.lines import Role
+from usertcp.observe.names import cited
 from usertcp.observe.path import Path, Stop
-from usertcp.observe.remarks import cited
 from usertcp.observe.summary import Answer
 from usertcp.tcp.states import State
 

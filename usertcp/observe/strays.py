@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Final, TypeAlias
+from typing import Final
 
 from usertcp.observe.escape import for_terminal
 from usertcp.observe.lines import Role
 from usertcp.observe.remarks import said_of
+from usertcp.observe.segments import Sockets
 from usertcp.observe.story import Note, Rung
 from usertcp.tcp.events import Dropped, Opened, StrayIn, StrayOut, TraceEvent
 
@@ -18,8 +19,6 @@ _FORGOTTEN: Final = 1.0
 #: Packets that were thrown away without being anybody's segment, told one by one.
 _MAX_TOLD: Final = 5
 
-_Sockets: TypeAlias = tuple[bytes, int, bytes, int]
-
 
 class Strays:
     """Which story a segment without a connection belongs to: those of the first pairs of sockets are below 0."""
@@ -28,9 +27,9 @@ class Strays:
 
     def __init__(self, *, live: bool) -> None:
         self._live = live
-        self._stories: dict[_Sockets, int] = {}
+        self._stories: dict[Sockets, int] = {}
         #: Recorded connections, whose stories are not over while there are events.
-        self._connections: dict[_Sockets, int] = {}
+        self._connections: dict[Sockets, int] = {}
         self._next = -1
         self._since = 0.0
         self._forgotten: list[int] = []
@@ -40,7 +39,7 @@ class Strays:
 
     def story_of(self, event: StrayIn | StrayOut) -> int | None:
         """The story of its sockets; None where it is only counted."""
-        sockets = _sockets(event)
+        sockets = Sockets.of(event)
         if sockets in self._connections:
             return self._connections[sockets]
         if sockets in self._stories:
@@ -66,10 +65,10 @@ class Strays:
         What comes for them after the connection is told with it where it is recorded; live, it is another story.
         """
         if not self._live:
-            self._connections[_sockets(event)] = event.conn
-        return self._stories.pop(_sockets(event), None)
+            self._connections[Sockets.of(event)] = event.conn
+        return self._stories.pop(Sockets.of(event), None)
 
-    def _new_story(self, sockets: _Sockets) -> int:
+    def _new_story(self, sockets: Sockets) -> int:
         self._stories[sockets] = story = self._next
         self._next -= 1
         return story
@@ -96,7 +95,3 @@ class Strays:
             text = f"… {self._counted:,} more segments for no connection …"
             rungs.append(Note(0, self._time, text, Role.WARNING))
         return rungs
-
-
-def _sockets(event: StrayIn | StrayOut | Opened) -> _Sockets:
-    return event.local_address, event.local_port, event.remote_address, event.remote_port

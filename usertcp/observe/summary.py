@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 from usertcp.observe.path import Path
 from usertcp.tcp.events import Opened, PeerSeen, SegmentIn, SegmentOut, Timer, TraceEvent, Transitioned
 from usertcp.tcp.states import Event, State
+from usertcp.wire.seq import MASK
 from usertcp.wire.tcp import ACK, FIN, RST, SYN
 
-_MASK: Final = 0xFFFFFFFF
 #: A handshake has three segments, or four where both open at once; more are repetitions.
 _MOST: Final = 6
 _TIMEOUTS: Final = (Event.USER_TIMEOUT, Event.KEEPALIVE_TIMEOUT, Event.FIN_WAIT_2_TIMEOUT)
@@ -91,7 +91,7 @@ class Summary:
             self._handshake.append(_of_handshake(segment, sender, receiver))
         first_fin = bool(segment.flags & FIN) and sender.fin_end is None
         if first_fin:
-            sender.fin_end = (segment.seq + segment.length + 1) & _MASK
+            sender.fin_end = (segment.seq + segment.length + 1) & MASK
         if first_fin or acks_fin:
             kind = "FIN and ACK in one" if first_fin and acks_fin else "FIN" if first_fin else "ACK"
             self._close.append(f"{kind} ({sender.name})")
@@ -102,7 +102,7 @@ class Summary:
         """Whether it is the first to acknowledge the other end's SYN, and FIN."""
         if not segment.flags & ACK or segment.flags & RST:
             return False, False
-        isn = not receiver.isn_acked and receiver.isn is not None and segment.ack == (receiver.isn + 1) & _MASK
+        isn = not receiver.isn_acked and receiver.isn is not None and segment.ack == (receiver.isn + 1) & MASK
         fin = not receiver.fin_acked and segment.ack == receiver.fin_end
         receiver.isn_acked |= isn
         receiver.fin_acked |= fin

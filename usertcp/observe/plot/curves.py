@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final, NamedTuple
 
-from usertcp.observe.names import socket_text
+from usertcp.observe.names import is_set, socket_text
 from usertcp.tcp.events import (
     Acknowledged,
     Congestion,
@@ -29,12 +29,11 @@ from usertcp.tcp.events import (
     Transitioned,
 )
 from usertcp.tcp.states import State
+from usertcp.wire.seq import unwrap
 from usertcp.wire.tcp import ACK, FIN, RST, SYN
 
 #: Events of a connection that a plot takes in; what comes after them is counted in :attr:`Curves.left_out`.
 MAX_EVENTS: Final = 2_000_000
-#: "No threshold yet", in bytes: no window is ever as large.
-_NO_THRESHOLD: Final = 1 << 40
 #: Seconds; a recorded time beyond is no connection's, and an axis has to end somewhere.
 _LONGEST: Final = 1e9
 _TROUBLE: Final = ("recovery", "loss")
@@ -135,25 +134,21 @@ def curves(events: Iterable[TraceEvent], conn: int | None = None, direction: Dir
 
     Raises :class:`NothingToPlot`.
     """
-    drawn: dict[int, tuple[Curves, Curves]] = {}
-    drawing: dict[int, tuple[_Drawing, _Drawing]] = {}
+    drawings: dict[int, tuple[_Drawing, _Drawing]] = {}
     lost = 0
     for event in events:
         if isinstance(event, Lost):
             lost += event.events
         if event.conn == 0 or (conn is not None and event.conn != conn):
             continue
-        if event.conn not in drawn:
-            both = Curves(event.conn, Direction.OUT), Curves(event.conn, Direction.IN)
-            drawn[event.conn] = both
-            drawing[event.conn] = _Out(both[0], event.time), _In(both[1], event.time)
-        for drawn_one in drawing[event.conn]:
-            drawn_one.take(event)
-    for both_drawings in drawing.values():
-        for each in both_drawings:
-            each.finish()
-    made = [each for pair in drawn.values() for each in pair if direction in (None, each.direction)]
-    candidates = [each for each in made if each.segments or each.repeats or each.early or each.marks]
+        if event.conn not in drawings:
+            out, back = Curves(event.conn, Direction.OUT), Curves(event.conn, Direction.IN)
+            drawings[event.conn] = _Out(out, event.time), _In(back, event.time)
+        for drawing in drawings[event.conn]:
+            drawing.take(event)
+    made = [drawing.finish() for both in drawings.values() for drawing in both]
+    wanted = [each for each in made if direction in (None, each.direction)]
+    candidates = [each for each in wanted if each.segments or each.repeats or each.early or each.marks]
     if not candidates:
         which = "of any connection" if conn is None else f"of connection {conn}"
         raise NothingToPlot(f"there is no segment {which} among the events")
@@ -174,9 +169,6 @@ class _Drawing:
         self._taken = 0
         self._reported: list[tuple[int, int]] = []
         self._state: tuple[float, State] | None = None
-        self._trouble: tuple[float, str] | None = None
-        self._repeating: tuple[int, int] | None = None
-        self._beyond_gap: set[int] = set()
 
     def take(self, event: TraceEvent) -> None:
         """One more event of the connection."""
@@ -197,13 +189,11 @@ class _Drawing:
     def _joins(self, event: Joined) -> None:
         raise NotImplementedError
 
-    def finish(self) -> None:
-        """No event comes any more."""
-        end = self.curves.ended
+    def finish(self) -> Curves:
+        """No event comes any more: what has been drawn."""
         if self._state is not None:
-            self._add_span(self.curves.states, self._state[0], end, self._state[1].value)
-        if self._trouble is not None:
-            self._add_span(self.curves.trouble, self._trouble[0], end, self._trouble[1])
+            self._add_span(self.curves.states, self._state[0], self.curves.ended, self._state[1].value)
+        return self.curves
 
     # -- What both directions know ---------------------------------------------------------------------
 
@@ -253,9 +243,6 @@ class _Drawing:
             self.curves.held.append(Bar(now, start, end))
         self._reported = _merged([*self._reported, *new])
 
-    def _steps(self, event: Transitioned, now: float) -> None:
-        self._enters(now, event.next_state, event.state)
-
     def _enters(self, now: float, state: State, before: State | None = None) -> None:
         if self._state is None:
             self._state = 0.0, before or state
@@ -267,8 +254,8 @@ class _Drawing:
         """``number`` from the wire, counted from the start; the nearest to ``near`` of those that it can be."""
         if self._base is None and first:
             self._base = number
-        difference = (number - (self._base or 0) - near) & 0xFFFFFFFF
-        return near + (difference if difference < 1 << 31 else difference - (1 << 32))
+        base = self._base or 0
+        return unwrap(number, base + near) - base
 
     @staticmethod
     def _add_span(spans: list[Span], start: float, end: float, what: str) -> None:
@@ -279,6 +266,12 @@ class _Drawing:
 class _Out(_Drawing):
     """What we sent."""
 
+    def __init__(self, curves: Curves, started: float) -> None:
+        super().__init__(curves, started)
+        #: Where the next segment out begins, if it is one that was sent before.
+        self._repeating: int | None = None
+        self._trouble: tuple[float, str] | None = None
+
     def _joins(self, event: Joined) -> None:
         self._base = event.iss
         self._enters(0.0, event.state)
@@ -287,10 +280,9 @@ class _Out(_Drawing):
         curves = self.curves
         match event:
             case Retransmitted():
-                self._repeating = event.seq, event.length
+                self._repeating = event.seq
             case SegmentOut():
-                repeated = self._repeating is not None and self._repeating[0] == event.seq
-                self._segment(event, now, curves.repeats if repeated else curves.segments)
+                self._segment(event, now, curves.repeats if event.seq == self._repeating else curves.segments)
                 self._repeating = None
                 if event.length:
                     self._flies(now, (curves.in_flight[-1].value if curves.in_flight else 0) + event.length)
@@ -308,13 +300,18 @@ class _Out(_Drawing):
                     curves.srtt.append(Point(now, event.srtt))
                 curves.rto.append(Point(now, event.rto))
             case Transitioned():
-                self._steps(event, now)
+                self._enters(now, event.next_state, event.state)
             case _:
                 pass
 
+    def finish(self) -> Curves:
+        if self._trouble is not None:
+            self._add_span(self.curves.trouble, self._trouble[0], self.curves.ended, self._trouble[1])
+        return super().finish()
+
     def _windows(self, now: float, cwnd: int, ssthresh: int, in_flight: int) -> None:
         self.curves.cwnd.append(Point(now, cwnd))
-        if ssthresh < _NO_THRESHOLD:
+        if is_set(ssthresh):
             self.curves.ssthresh.append(Point(now, ssthresh))
         self._flies(now, in_flight)
 
@@ -354,9 +351,9 @@ class _In(_Drawing):
             case _:
                 pass
 
-    def finish(self) -> None:
+    def finish(self) -> Curves:
         self._settle()
-        super().finish()
+        return super().finish()
 
     def _settle(self, *, early: bool = False) -> None:
         """Draws the segment that arrived last: what followed it has said whether it came behind a gap."""
@@ -372,7 +369,7 @@ class _In(_Drawing):
         self._enters(now, event.state)
         if event.cwnd is not None:
             curves.cwnd.append(Point(now, event.cwnd))
-        if event.ssthresh is not None and event.ssthresh < _NO_THRESHOLD:
+        if event.ssthresh is not None and is_set(event.ssthresh):
             curves.ssthresh.append(Point(now, event.ssthresh))
         if event.unacked is not None and event.mss is not None:
             curves.in_flight.append(Point(now, event.unacked * event.mss))
