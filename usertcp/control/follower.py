@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from usertcp.control.filter import Everything, Filter, Subject
 from usertcp.control.sockets import subject_of_time_wait
+from usertcp.observe.event_queue import EventQueue
 from usertcp.stack.host import Host
 from usertcp.tcp.events import Kind
 from usertcp.tcp.states import State
@@ -82,20 +82,13 @@ class _Start(NamedTuple):
     irs: int
 
 
-class Follower:
-    """A sink for a running host.  A connection that was there before it was meant begins with ``joined``.
-
-    ``wake`` is called when an event comes and none was waiting.  Of more than ``limit`` waiting events the oldest are
-    thrown away; ``lost`` stands where they were.
-    """
+class Follower(EventQueue):
+    """A sink for a running host.  A connection that was there before it was meant begins with ``joined``."""
 
     def __init__(self, host: Host, wanted: Filter, *, wake: Callable[[], None], limit: int) -> None:
+        super().__init__(wake=wake, limit=limit)
         self._selection = Selection(wanted)
         self._starts: dict[int, _Start] = {}
-        self._waiting: deque[Flat] = deque(maxlen=limit)
-        self._limit = limit
-        self._lost = 0
-        self._wake = wake
         self._look_around(host)
 
     def __call__(self, flat: Flat) -> None:
@@ -104,24 +97,7 @@ class Follower:
             return
         if self._starts:
             self._join(flat)
-        self._put(flat)
-
-    def take(self, count: int) -> list[Flat]:
-        """The next events that wait, not more than ``count``; none: none wait."""
-        waiting = self._waiting
-        taken = [waiting.popleft() for _ in range(min(count, len(waiting)))]
-        if self._lost and taken:
-            taken.insert(0, (Kind.LOST, taken[0][1], 0, self._lost))
-            self._lost = 0
-        return taken
-
-    def _put(self, flat: Flat) -> None:
-        waiting = self._waiting
-        if len(waiting) == self._limit:
-            self._lost += 1
-        waiting.append(flat)
-        if len(waiting) == 1:
-            self._wake()
+        self.put(flat)
 
     def _pass_over(self, flat: Flat) -> None:
         """Keep what ``joined`` has to tell, should its connection come to be meant later."""
@@ -141,7 +117,7 @@ class Follower:
         if start is None or subject is None:
             return
         state = flat[3] if flat[0] == Kind.TRANSITION else subject.state
-        self._put((Kind.JOINED, flat[1], conn, *subject[1:], start.role, state, start.iss, start.irs))
+        self.put((Kind.JOINED, flat[1], conn, *subject[1:], start.role, state, start.iss, start.irs))
 
     def _look_around(self, host: Host) -> None:
         for tcb in host.connections.values():

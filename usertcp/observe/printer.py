@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections import deque
 from collections.abc import Callable, Iterable
-from typing import IO, Any, Final
+from typing import IO, Final
 
 from rich.console import Console
 from rich.text import Text
 
 from usertcp.observe.columns import FULL_WIDTH, MIN_WIDTH
 from usertcp.observe.escape import for_ascii
+from usertcp.observe.event_queue import EventQueue
 from usertcp.observe.ladder import Ladder
 from usertcp.observe.lines import Line, Role, plain
 from usertcp.observe.narrator import CONCISE, Telling
-from usertcp.tcp.events import Lost, TraceEvent, read
+from usertcp.tcp.events import TraceEvent, read
 
 _STYLES: Final = {
     Role.PLAIN: "",
@@ -75,12 +75,10 @@ class Printer:
         return for_ascii(text) if self._ascii else text
 
 
-class LivePrinter:
+class LivePrinter(EventQueue):
     """A sink that queues, so that nothing is formatted or written inside the core.
 
-    ``show`` gets each typed event when :meth:`pump` is called.  ``wake`` is called when an event comes and
-    none was waiting; somebody should then pump soon.  Of more than ``limit`` waiting events the oldest are thrown
-    away and counted in :attr:`lost`; a ``lost`` event is shown in their place.
+    ``show`` gets each typed event when :meth:`pump` is called, which should be soon after ``wake`` was.
     """
 
     def __init__(
@@ -90,30 +88,16 @@ class LivePrinter:
         wake: Callable[[], None] | None = None,
         limit: int = 100_000,
     ) -> None:
+        super().__init__(wake=wake, limit=limit)
         self._show = show
-        self._wake = wake
-        self._waiting: deque[tuple[Any, ...]] = deque(maxlen=limit)
-        self._limit = limit
-        self.lost = 0
-        self._shown_lost = 0
 
-    def __call__(self, flat: tuple[Any, ...]) -> None:
-        if len(self._waiting) == self._limit:
-            self.lost += 1
-        self._waiting.append(flat)
-        if self._wake is not None and len(self._waiting) == 1:
-            self._wake()
+    __call__ = EventQueue.put
 
     def pump(self) -> None:
         """Shows every waiting event."""
-        waiting = self._waiting
-        while waiting:
-            flat = waiting.popleft()
-            lost = self.lost
-            if lost > self._shown_lost:
-                self._show(Lost(flat[1], 0, lost - self._shown_lost))
-                self._shown_lost = lost
-            self._show(read(flat))
+        while some := self.take(1):
+            for flat in some:
+                self._show(read(flat))
 
 
 def can_draw(file: IO[str]) -> bool:
