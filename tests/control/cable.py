@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -12,51 +11,13 @@ from typing import Any, NamedTuple
 import trio
 
 import usertcp
+from tests.runtime.cable import cable
 from usertcp.control import protocol
-from usertcp.runtime.device import DeviceGone
-from usertcp.wire.buffer import Buffer
 
 OURS = "192.0.2.2"
 PEERS = "192.0.2.1"
 #: No test waits longer for anything, in seconds.
 PATIENCE = 30.0
-
-
-class End:
-    """One end: what the other one sends comes out here."""
-
-    mtu = 1500
-    offload = False
-
-    def __init__(self) -> None:
-        self.other: End | None = None
-        self._coming: deque[bytes] = deque()
-        self._came = trio.Event()
-
-    async def wait_readable(self) -> None:
-        if not self._coming:
-            self._came = trio.Event()
-            await self._came.wait()
-        if self.other is None:
-            raise DeviceGone("unplugged")
-
-    async def wait_writable(self) -> None:
-        await trio.lowlevel.checkpoint()
-
-    def receive(self) -> bytes | None:
-        return self._coming.popleft() if self._coming else None
-
-    def send(self, buffers: tuple[Buffer, ...]) -> bool:
-        if self.other is not None:
-            self.other._coming.append(b"".join(buffers))
-            self.other._came.set()
-        return True
-
-    def close(self) -> None:
-        pass
-
-    def counters(self) -> dict[str, int]:
-        return {}
 
 
 class Both(NamedTuple):
@@ -70,8 +31,7 @@ class Both(NamedTuple):
 @asynccontextmanager
 async def both(directory: Path, **options: Any) -> AsyncIterator[Both]:
     path = directory / "control.sock"
-    left, right = End(), End()
-    left.other, right.other = right, left
+    left, right = cable()
     with trio.fail_after(PATIENCE):
         async with (
             usertcp.open_stack(right, addresses=[f"{PEERS}/24"], grace=0.1) as peer,

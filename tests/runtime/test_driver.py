@@ -3,7 +3,6 @@ most.  And that nothing waits for company that does not come."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -14,48 +13,32 @@ from trio.abc import HalfCloseableStream
 from trio.testing import MockClock
 
 import usertcp
+from tests.runtime.cable import End, cable
+from usertcp.runtime.wrapped import WrappedDevice
 from usertcp.services.registry import SERVICES, handler
 from usertcp.wire.buffer import Buffer
 
 GET = b"GET /bytes/100 HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n"
 
 
-class Cable:
+class Cable(WrappedDevice):
     """One end of a cable: a device that counts what is asked of it."""
 
-    mtu = 1500
-    offload = False
-
-    def __init__(self) -> None:
-        self.other = self
+    def __init__(self, end: End) -> None:
+        super().__init__(end)
         self.waits = self.reads = self.writes = 0
-        self._arrived: deque[bytes] = deque()
-        self._readers = trio.lowlevel.ParkingLot()
 
     async def wait_readable(self) -> None:
         self.waits += 1
-        await trio.lowlevel.checkpoint()
-        while not self._arrived:
-            await self._readers.park()
+        await super().wait_readable()
 
     def receive(self) -> bytes | None:
         self.reads += 1
-        return self._arrived.popleft() if self._arrived else None
+        return super().receive()
 
     def send(self, buffers: tuple[Buffer, ...]) -> bool:
         self.writes += 1
-        self.other._arrived.append(b"".join(buffers))
-        self.other._readers.unpark_all()
-        return True
-
-    async def wait_writable(self) -> None:
-        await trio.lowlevel.checkpoint()
-
-    def close(self) -> None:
-        self._arrived.clear()
-
-    def counters(self) -> dict[str, int]:
-        return {}
+        return super().send(buffers)
 
 
 class Ends:
@@ -76,8 +59,7 @@ class Ends:
 
 @asynccontextmanager
 async def two_stacks() -> AsyncIterator[Ends]:
-    ours, theirs = Cable(), Cable()
-    ours.other, theirs.other = theirs, ours
+    ours, theirs = map(Cable, cable())
     async with (
         usertcp.open_stack(ours, addresses=["10.0.0.1/24"], grace=0) as server,
         usertcp.open_stack(theirs, addresses=["10.0.0.2/24"], grace=0) as client,
